@@ -1,0 +1,1 @@
+"""Storecast: from an online shop's raw orders to forecasts per product and the decisions that follow."""
