@@ -1,0 +1,156 @@
+"""Every setting of Storecast in one typed object.
+
+Read in this order, the later one wins: the defaults below, `storecast.toml`, the data folder's `shop.toml` (which shop
+it was first filled from, written by `storecast run`), `STORECAST_*` variables, arguments. Secrets are not settings: they
+stay in the environment.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+SHOP_FILE = "shop.toml"
+PREFIX = "STORECAST_"
+
+QUIET = {
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+}
+"""Variables that keep every library's telemetry at home, and MLflow from unpickling."""
+
+
+class Settings(BaseSettings):
+    """What a run depends on besides its data; immutable once read."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True)
+
+    data_dir: Path = Field(default=Path("data"), description="All that a run writes lies below it.")
+
+    source: Literal["demo", "online_retail_ii", "olist", "m5", "files"] = "demo"
+    source_path: Path | None = Field(default=None, description="Folder of the source files; the demo makes its own.")
+    source_config: Path | None = Field(default=None, description="Mapping of a user's own files, for source `files`.")
+    product_limit: int | None = Field(default=None, ge=1, description="Only the first N products (source `m5`).")
+    timezone: str = Field(default="Europe/Berlin", description="The shop's zone: decides on which day a sale falls.")
+    currency: str = "EUR"
+    country: str = Field(default="DE", description="Whose public holidays count, as an ISO 3166 code.")
+
+    demo_products: int = Field(default=200, ge=1)
+    demo_days: int = Field(default=730, ge=60)
+    demo_start_date: date = date(2024, 10, 1)
+
+    horizon_days: int = Field(default=28, ge=1, le=90)
+    selection_origins: int = Field(default=3, ge=1, description="Back-test origins that choose the champions.")
+    evaluation_origins: int = Field(default=2, ge=1, description="Newer origins that had no part in any choice.")
+    models: tuple[str, ...] = Field(default=(), description="Registry names that compete; empty: the default set.")
+    max_product_partitions: int = Field(default=2_000, ge=1, description="Above it products share partition keys.")
+    seed: int = 20_261_120
+    fit_processes: int = Field(default=2, ge=1, description="Processes that fit models side by side.")
+    lease_timeout_seconds: float = Field(default=900.0, gt=0, description="Longest wait for the warehouse.")
+
+    dagster_port: int = 3000
+    mlflow_port: int = 5000
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The pipeline's own database; analysts never open it."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def published_path(self) -> Path:
+        """The pointer to the newest immutable copy, for everyone."""
+        return self.data_dir / "published" / "storecast.duckdb"
+
+    @property
+    def landing_dir(self) -> Path:
+        """Source files, copied once and named by their content."""
+        return self.data_dir / "landing"
+
+    @property
+    def mlflow_dir(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.data_dir / "mlflow"
+
+    @property
+    def reports_dir(self) -> Path:
+        """HTML reports."""
+        return self.data_dir / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance."""
+        return self.data_dir / "dagster"
+
+    @property
+    def dbt_dir(self) -> Path:
+        """What dbt compiles and logs."""
+        return self.data_dir / "dbt"
+
+    @property
+    def source_folder(self) -> Path:
+        """Where the source's files lie; for the demo shop a folder of the data folder."""
+        return self.source_path if self.source_path is not None else self.data_dir / "demo_shop" / "source"
+
+    @property
+    def truth_folder(self) -> Path:
+        """The demo shop's truth, which no pipeline reads."""
+        return self.data_dir / "demo_shop" / "truth"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments beat variables; files reach this class through `load_settings` only."""
+        return init_settings, env_settings
+
+
+def load_settings(
+    *, config: Path = Path("storecast.toml"), environment: Mapping[str, str] | None = None, **arguments: Any
+) -> Settings:
+    """Read the settings from their four places.
+
+    Raises `ValueError` naming the file where one of them is not TOML, and pydantic's `ValidationError` naming the
+    setting and its value where it does not fit.
+    """
+    environment = os.environ if environment is None else environment
+    chosen = {name: value for name, value in arguments.items() if value is not None}
+    from_toml = _read_toml(config)
+    data_dir = chosen.get("data_dir") or environment.get(f"{PREFIX}DATA_DIR") or from_toml.get("data_dir") or "data"
+    data_dir = Path(data_dir).resolve()
+    from_variables = {name for name in Settings.model_fields if f"{PREFIX}{name}".upper() in environment}
+    from_files = {**from_toml, **_read_toml(data_dir / SHOP_FILE)}
+    unset = {name: value for name, value in from_files.items() if name not in from_variables}
+    return Settings(**{**unset, **chosen, "data_dir": data_dir})
+
+
+def process_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables under which a process of Storecast runs: one process, one data folder."""
+    return {
+        **QUIET,
+        f"{PREFIX}DATA_DIR": str(settings.data_dir),
+        f"{PREFIX}WAREHOUSE": str(settings.warehouse_path),
+        "DAGSTER_HOME": str(settings.dagster_home),
+    }
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{path} is not valid TOML: {error}. Mend the line it names, or remove the file."
+        raise ValueError(message) from error

@@ -1,0 +1,6 @@
+"""DuckDB: who may open the file and when, how tables are written, checked and published; dbt's place."""
+
+from storecast.warehouse.database import Warehouse
+from storecast.warehouse.lease import Lease, LeaseError
+
+__all__ = ["Lease", "LeaseError", "Warehouse"]

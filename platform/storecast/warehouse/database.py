@@ -1,0 +1,180 @@
+"""The warehouse file: every statement on it runs under a lease and on a connection of its own."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from storecast.warehouse.lease import Lease
+
+RETRY_SECONDS = 60.0
+SCHEMAS = ("bronze", "silver", "gold", "ops")
+
+
+class Warehouse:
+    """The pipeline's DuckDB file.
+
+    Tables are named ``schema.table``. Frames are pandas. Every method takes and gives back the lease; hold it no longer
+    than a statement needs, and never while a model fits.
+    """
+
+    def __init__(self, path: Path, lease_timeout_seconds: float = 900.0) -> None:
+        self.path = Path(path)
+        self.lease = Lease(self.path, lease_timeout_seconds)
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file to read, together with other readers.
+
+        Raises `FileNotFoundError` where no run has made the file yet.
+        """
+        if not self.path.exists():
+            message = f"there is no warehouse at {self.path} yet: `storecast run` makes it"
+            raise FileNotFoundError(message)
+        with self.lease.shared(), _connected(self.path, read_only=True) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file to write, alone, in one transaction: all of the block is kept, or nothing."""
+        with self.lease.exclusive():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with _connected(self.path, read_only=False) as connection:
+                connection.begin()
+                for schema in SCHEMAS:
+                    connection.execute(f"create schema if not exists {schema}")
+                yield connection
+                connection.commit()
+
+    def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
+        """Return the rows of a query."""
+        with self.reading() as connection:
+            return connection.execute(sql, parameters).df()
+
+    def exists(self, table: str) -> bool:
+        """Tell whether a table or view is there."""
+        if not self.path.exists():
+            return False
+        schema, name = table.split(".")
+        found = self.read(
+            "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
+        )
+        return not found.empty
+
+    def count_rows(self, tables: Sequence[str]) -> dict[str, int]:
+        """Return the number of rows of each table."""
+        with self.reading() as connection:
+            return {table: _single(connection, f"select count(*) from {_quoted(table)}") for table in tables}
+
+    def content_hash(self, table: str) -> str:
+        """Return a hash of a table's rows that does not depend on their order."""
+        with self.reading() as connection:
+            return content_hash(connection, _quoted(table))
+
+    def replace_table(self, table: str, frame: pd.DataFrame, types: Mapping[str, str] | None = None) -> None:
+        """Make the table hold the frame's rows and no others.
+
+        `types` gives the SQL type of each column; without it DuckDB infers them, which goes wrong for a column that is
+        all null.
+        """
+        with self.writing() as connection:
+            create_table(connection, table, frame, types, replace=True)
+            insert_rows(connection, table, frame)
+
+    def replace_rows(
+        self,
+        table: str,
+        frame: pd.DataFrame,
+        where: Mapping[str, Sequence[Any]],
+        types: Mapping[str, str] | None = None,
+    ) -> None:
+        """Delete the rows whose columns hold one of the given values each, and insert the frame's."""
+        with self.writing() as connection:
+            create_table(connection, table, frame, types)
+            delete_rows(connection, table, where)
+            insert_rows(connection, table, frame)
+
+
+def create_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pd.DataFrame,
+    types: Mapping[str, str] | None = None,
+    *,
+    replace: bool = False,
+) -> None:
+    """Create a table for the frame's columns where there is none, or anew."""
+    create = "create or replace table" if replace else "create table if not exists"
+    if types is None:
+        connection.register("incoming", frame)
+        connection.execute(f"{create} {_quoted(table)} as select * from incoming limit 0")
+        connection.unregister("incoming")
+        return
+    columns = ", ".join(f"{quote(column)} {kind}" for column, kind in types.items())
+    connection.execute(f"{create} {_quoted(table)} ({columns})")
+
+
+def delete_rows(connection: duckdb.DuckDBPyConnection, table: str, where: Mapping[str, Sequence[Any]]) -> None:
+    """Delete the rows whose columns hold one of the given values each; values go as parameters, never as text."""
+    condition = " and ".join(f"{quote(column)} in (select unnest(?))" for column in where)
+    connection.execute(f"delete from {_quoted(table)} where {condition}", [list(values) for values in where.values()])
+
+
+def insert_rows(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
+    """Insert a frame, its columns matched by name."""
+    connection.register("incoming", frame)
+    connection.execute(f"insert into {_quoted(table)} by name select * from incoming")
+    connection.unregister("incoming")
+
+
+def content_hash(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
+    """Return 16 hex digits that change with any row of a relation, whatever their order."""
+    rows = connection.execute(
+        f"select count(*), coalesce(sum(hash(t)), 0), coalesce(bit_xor(hash(t)), 0) from {relation} as t"
+    ).fetchone()
+    if rows is None:
+        message = f"{relation} gave no count"
+        raise RuntimeError(message)
+    count, total, mixed = rows
+    return f"{(int(total) * 31 + int(mixed) * 17 + int(count)) % (1 << 64):016x}"
+
+
+def quote(identifier: str) -> str:
+    """Quote a SQL identifier.
+
+    >>> print(quote('a "b'))
+    "a ""b"
+    """
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _quoted(table: str) -> str:
+    schema, name = table.split(".")
+    return f"{quote(schema)}.{quote(name)}"
+
+
+def _single(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = connection.execute(sql).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def _connected(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect, waiting for a process that outlived its lease (a dbt whose parent was killed)."""
+    deadline = time.monotonic() + RETRY_SECONDS
+    while True:
+        try:
+            connection = duckdb.connect(str(path), read_only=read_only)
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+    try:
+        yield connection
+    finally:
+        connection.close()

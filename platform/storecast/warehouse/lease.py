@@ -1,0 +1,89 @@
+"""A lease on the warehouse: shared to read, exclusive to write, fair to both.
+
+DuckDB lets one process write or several read, and an open reader blocks the writer. The lease says so beforehand with
+the operating system's file locks, which vanish with their process. This module knows nothing of DuckDB.
+"""
+
+import fcntl
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+POLL_SECONDS = 0.01
+
+
+class LeaseError(RuntimeError):
+    """The lease could not be had in time, or is held by the same thread already."""
+
+
+class Lease:
+    """Leases on one file, for threads and processes alike.
+
+    A second lock, the turnstile, stands before the lease proper: whoever waits to write holds it, so that no new reader
+    slips past. With a single lock readers starve writers.
+    """
+
+    def __init__(self, path: Path, timeout_seconds: float = 900.0) -> None:
+        self._turnstile = path.with_name(f"{path.name}.turnstile.lock")
+        self._lease = path.with_name(f"{path.name}.lease.lock")
+        self._timeout_seconds = timeout_seconds
+        self._held = threading.local()
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Hold the lease together with other readers."""
+        with self._take(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the lease alone."""
+        with self._take(fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def _take(self, kind: int) -> Iterator[None]:
+        if getattr(self._held, "now", False):
+            message = (
+                f"this thread holds a lease on {self._lease} already: pass its connection on instead of asking again"
+            )
+            raise LeaseError(message)
+        deadline = time.monotonic() + self._timeout_seconds
+        with ExitStack() as held:
+            with ExitStack() as passing:
+                passing.enter_context(self._locked(self._turnstile, fcntl.LOCK_EX, deadline))
+                held.enter_context(self._locked(self._lease, kind, deadline))
+            self._held.now = True
+            try:
+                yield
+            finally:
+                self._held.now = False
+
+    @contextmanager
+    def _locked(self, path: Path, kind: int, deadline: float) -> Iterator[None]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            while not _try_lock(descriptor, kind):
+                if time.monotonic() > deadline:
+                    message = (
+                        f"waited {self._timeout_seconds:g} s for {path}: another Storecast process holds it. "
+                        "`storecast status` lists the runs; end the one that hangs, then start this one again"
+                    )
+                    raise LeaseError(message)
+                time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

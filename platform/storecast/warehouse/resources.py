@@ -1,0 +1,166 @@
+"""What assets are given: the settings, the warehouse, and the IO manager that stores the frames they return."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pandas as pd
+import pandera.pandas as pa
+from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
+from dagster_duckdb import DuckDBIOManager
+from dagster_duckdb.io_manager import DuckDbClient
+
+from storecast.settings import Settings
+from storecast.warehouse.contracts import sql_types
+from storecast.warehouse.database import Warehouse, create_table, delete_rows, insert_rows
+
+COLUMN_SCHEMA = "dagster/column_schema"
+REPLACE_ON = "replace_on"
+OWNERS = ["team:storecast"]
+
+
+class SettingsResource(dg.ConfigurableResource):
+    """The settings of the run, as JSON so that Dagster can carry them to other processes."""
+
+    settings_json: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SettingsResource":
+        """Wrap settings."""
+        return cls(settings_json=settings.model_dump_json())
+
+    def get(self) -> Settings:
+        """Return the settings."""
+        return Settings.model_validate_json(self.settings_json)
+
+
+class WarehouseResource(dg.ConfigurableResource):
+    """The warehouse, for assets that read a slice of a table or write by SQL."""
+
+    path: str
+    lease_timeout_seconds: float = 900.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> "WarehouseResource":
+        """Take path and patience from the settings."""
+        return cls(path=str(settings.warehouse_path), lease_timeout_seconds=settings.lease_timeout_seconds)
+
+    def open(self) -> Warehouse:
+        """Return the warehouse; nothing is opened until it is asked something."""
+        return Warehouse(Path(self.path), self.lease_timeout_seconds)
+
+    def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
+        """Return the rows of a query."""
+        return self.open().read(sql, parameters)
+
+
+class LeasedClient(DuckDbClient):
+    """dagster-duckdb's client, but under a lease and in one transaction."""
+
+    @staticmethod
+    @contextmanager
+    def connect(context: Any, _: TableSlice) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the warehouse to write for an output, to read for an input."""
+        config = context.resource_config
+        warehouse = Warehouse(Path(config["database"]), config["lease_timeout_seconds"])
+        opened = warehouse.writing() if isinstance(context, dg.OutputContext) else warehouse.reading()
+        with opened as connection:
+            yield connection
+
+    @staticmethod
+    def delete_table_slice(context: dg.OutputContext, table_slice: TableSlice, connection: Any) -> None:
+        """Leave deleting to the handler, which knows the rows that come instead."""
+
+
+class FrameHandler(DbTypeHandler[pd.DataFrame]):
+    """Stores a frame with the SQL types of its contract, columns matched by name, keys as parameters."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Pandas frames."""
+        return [pd.DataFrame]
+
+    def handle_output(
+        self, context: dg.OutputContext, table_slice: TableSlice, obj: pd.DataFrame, connection: Any
+    ) -> dict[str, Any]:
+        """Replace the partition's rows, those that share a `replace_on` value, or the whole table."""
+        table = f"{table_slice.schema}.{table_slice.table}"
+        metadata = context.definition_metadata or {}
+        schema = metadata.get(COLUMN_SCHEMA)
+        types = {column.name: column.type for column in schema.columns} if schema is not None else None
+        slices: dict[str, Sequence[Any]] = {
+            dimension.partition_expr: dimension.partitions for dimension in table_slice.partition_dimensions or ()
+        }
+        for column in metadata.get(REPLACE_ON, ()):
+            slices[column] = obj[column].drop_duplicates().tolist()
+        create_table(connection, table, obj, types, replace=not slices)
+        if slices:
+            delete_rows(connection, table, slices)
+        insert_rows(connection, table, obj)
+        kind = "dagster/partition_row_count" if context.has_partition_key else "dagster/row_count"
+        return {kind: len(obj)}
+
+    def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> pd.DataFrame:
+        """Return the whole table, or the partition's rows."""
+        if table_slice.partition_dimensions and not context.asset_partition_keys:
+            return pd.DataFrame()
+        return connection.execute(DuckDbClient.get_select_statement(table_slice)).df()
+
+
+class WarehouseIOManager(DuckDBIOManager):
+    """Stores what an asset returns in the table its key names."""
+
+    lease_timeout_seconds: float = 900.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> "WarehouseIOManager":
+        """Take path and patience from the settings."""
+        return cls(database=str(settings.warehouse_path), lease_timeout_seconds=settings.lease_timeout_seconds)
+
+    @staticmethod
+    def type_handlers() -> Sequence[DbTypeHandler[Any]]:
+        """Frames only."""
+        return [FrameHandler()]
+
+    def create_io_manager(self, context: Any) -> DbIOManager:  # noqa: ARG002 - Dagster's signature
+        """Build dagster-duckdb's manager around the leased client."""
+        return DbIOManager(
+            db_client=LeasedClient(),
+            database=self.database,
+            type_handlers=self.type_handlers(),
+            default_load_type=pd.DataFrame,
+            io_manager_name="WarehouseIOManager",
+        )
+
+
+def column_schema(contract: type[pa.DataFrameModel]) -> dg.TableSchema:
+    """Return a contract's columns as Dagster shows them: name, SQL type, description, nullability."""
+    columns = contract.to_schema().columns
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                type=kind,
+                description=columns[name].description,
+                constraints=dg.TableColumnConstraints(nullable=columns[name].nullable),
+            )
+            for name, kind in sql_types(contract).items()
+        ]
+    )
+
+
+def table(name: str, contract: type[pa.DataFrameModel], *, room: str, **metadata: Any) -> dict[str, Any]:
+    """Return the arguments that every table's `@asset` shares; its docstring is the description.
+
+    `name` is ``schema.table``; `metadata` is added to the definition's, e.g. `replace_on=["origin_date"]`.
+    """
+    return {
+        "key": dg.AssetKey(name.split(".")),
+        "group_name": room,
+        "owners": OWNERS,
+        "kinds": {"duckdb", "python"},
+        "metadata": {COLUMN_SCHEMA: column_schema(contract), **metadata},
+    }
