@@ -1,21 +1,22 @@
 """Every setting of Storecast in one typed object.
 
-Read in this order, the later one wins: the defaults below, `storecast.toml`, the data folder's `shop.toml` (which shop
-it was first filled from, written by `storecast run`), `STORECAST_*` variables, arguments. Secrets are not settings: they
-stay in the environment.
+Read in this order, the later one wins: the defaults below, `storecast.toml`, the data folder's `shop.json` (which shop
+it was first filled from, written by `storecast run`), `STORECAST_*` variables, arguments. Secrets are not settings:
+they stay in the environment.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-SHOP_FILE = "shop.toml"
+SHOP_FILE = "shop.json"
 PREFIX = "STORECAST_"
 
 QUIET = {
@@ -50,7 +51,10 @@ class Settings(BaseSettings):
     horizon_days: int = Field(default=28, ge=1, le=90)
     selection_origins: int = Field(default=3, ge=1, description="Back-test origins that choose the champions.")
     evaluation_origins: int = Field(default=2, ge=1, description="Newer origins that had no part in any choice.")
-    models: tuple[str, ...] = Field(default=(), description="Registry names that compete; empty: the default set.")
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Registry names that compete, in a variable with commas between; empty: the default set.",
+    )
     max_product_partitions: int = Field(default=2_000, ge=1, description="Above it products share partition keys.")
     seed: int = 20_261_120
     fit_processes: int = Field(default=2, ge=1, description="Processes that fit models side by side.")
@@ -58,6 +62,11 @@ class Settings(BaseSettings):
 
     dagster_port: int = 3000
     mlflow_port: int = 5000
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split_at_commas(cls, names: object) -> object:
+        return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
 
     @property
     def warehouse_path(self) -> Path:
@@ -107,33 +116,51 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments beat variables; files reach this class through `load_settings` only."""
         return init_settings, env_settings
 
 
-def load_settings(
-    *, config: Path = Path("storecast.toml"), environment: Mapping[str, str] | None = None, **arguments: Any
-) -> Settings:
-    """Read the settings from their four places.
+def load_settings(*, config: Path = Path("storecast.toml"), **arguments: Any) -> Settings:
+    """Read the settings from their four places; an argument that is None is not given.
 
-    Raises `ValueError` naming the file where one of them is not TOML, and pydantic's `ValidationError` naming the
-    setting and its value where it does not fit.
+    Raises `ValueError` naming the file where one of them is not TOML, and else the setting, its value and the place it
+    came from.
     """
-    environment = os.environ if environment is None else environment
-    chosen = {name: value for name, value in arguments.items() if value is not None}
-    from_toml = _read_toml(config)
-    data_dir = chosen.get("data_dir") or environment.get(f"{PREFIX}DATA_DIR") or from_toml.get("data_dir") or "data"
-    data_dir = Path(data_dir).resolve()
-    from_variables = {name for name in Settings.model_fields if f"{PREFIX}{name}".upper() in environment}
-    from_files = {**from_toml, **_read_toml(data_dir / SHOP_FILE)}
-    unset = {name: value for name, value in from_files.items() if name not in from_variables}
-    return Settings(**{**unset, **chosen, "data_dir": data_dir})
+    from_arguments = {name: value for name, value in arguments.items() if value is not None}
+    from_config = _read_toml(config)
+    from_variables = {name for name in Settings.model_fields if _variable(name) in os.environ}
+    data_dir = from_arguments.get("data_dir") or os.environ.get(_variable("data_dir")) or from_config.get("data_dir")
+    data_dir = Path(data_dir or "data").resolve()
+    from_shop = _read_shop(data_dir / SHOP_FILE)
+    places = {
+        **dict.fromkeys(from_config, str(config)),
+        **dict.fromkeys(from_shop, str(data_dir / SHOP_FILE)),
+        **{name: _variable(name) for name in from_variables},
+        **dict.fromkeys(from_arguments, "the arguments"),
+    }
+    from_files = {name: value for name, value in {**from_config, **from_shop}.items() if name not in from_variables}
+    try:
+        return Settings(**{**from_files, **from_arguments, "data_dir": data_dir})
+    except ValidationError as error:
+        raise ValueError(_explain(error, places)) from error
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name}".upper()
+
+
+def _explain(error: ValidationError, places: Mapping[str, str]) -> str:
+    problems = [(str(problem["loc"][0]), problem["input"], problem["msg"]) for problem in error.errors()]
+    return "; ".join(
+        f"setting {name} = {value!r} from {places.get(name, 'the defaults')}: {message}"
+        for name, value, message in problems
+    )
 
 
 def process_environment(settings: Settings) -> dict[str, str]:
@@ -154,3 +181,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"{path} is not valid TOML: {error}. Mend the line it names, or remove the file."
         raise ValueError(message) from error
+
+
+def _read_shop(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

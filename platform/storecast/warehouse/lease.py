@@ -15,13 +15,15 @@ from pathlib import Path
 
 POLL_SECONDS = 0.01
 
+_of_this_thread = threading.local()
+
 
 class LeaseError(RuntimeError):
     """The lease could not be had in time, or is held by the same thread already."""
 
 
 class Lease:
-    """Leases on one file, for threads and processes alike.
+    """Leases on one file, for threads and processes alike, from however many `Lease` objects.
 
     A second lock, the turnstile, stands before the lease proper: whoever waits to write holds it, so that no new reader
     slips past. With a single lock readers starve writers.
@@ -30,8 +32,7 @@ class Lease:
     def __init__(self, path: Path, timeout_seconds: float = 900.0) -> None:
         self._turnstile = path.with_name(f"{path.name}.turnstile.lock")
         self._lease = path.with_name(f"{path.name}.lease.lock")
-        self._timeout_seconds = timeout_seconds
-        self._held = threading.local()
+        self.timeout_seconds = timeout_seconds
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -47,21 +48,23 @@ class Lease:
 
     @contextmanager
     def _take(self, kind: int) -> Iterator[None]:
-        if getattr(self._held, "now", False):
+        held_here: set[str] = _of_this_thread.__dict__.setdefault("leases", set())
+        name = os.path.realpath(self._lease)
+        if name in held_here:
             message = (
                 f"this thread holds a lease on {self._lease} already: pass its connection on instead of asking again"
             )
             raise LeaseError(message)
-        deadline = time.monotonic() + self._timeout_seconds
+        deadline = time.monotonic() + self.timeout_seconds
         with ExitStack() as held:
             with ExitStack() as passing:
                 passing.enter_context(self._locked(self._turnstile, fcntl.LOCK_EX, deadline))
                 held.enter_context(self._locked(self._lease, kind, deadline))
-            self._held.now = True
+            held_here.add(name)
             try:
                 yield
             finally:
-                self._held.now = False
+                held_here.remove(name)
 
     @contextmanager
     def _locked(self, path: Path, kind: int, deadline: float) -> Iterator[None]:
@@ -71,7 +74,7 @@ class Lease:
             while not _try_lock(descriptor, kind):
                 if time.monotonic() > deadline:
                     message = (
-                        f"waited {self._timeout_seconds:g} s for {path}: another Storecast process holds it. "
+                        f"waited {self.timeout_seconds:g} s for {path}: another Storecast process holds it. "
                         "`storecast status` lists the runs; end the one that hangs, then start this one again"
                     )
                     raise LeaseError(message)

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from storecast.warehouse.database import Warehouse, content_hash, quote
+from storecast.warehouse.lease import Lease
 
 PUBLISHED_SCHEMAS = ("silver", "gold", "ops")
 KEPT_COPIES = 3
@@ -30,12 +31,16 @@ def publish(warehouse: Warehouse, pointer: Path) -> Publication:
     """Copy silver, gold and ops to an immutable file beside `pointer` and move the pointer to it.
 
     The file is named by its content, so publishing the same rows twice makes no second copy. Killed at any moment, the
-    pointer leads to the former copy or to the new one.
+    pointer leads to the former copy or to the new one. Publishers wait for each other.
     """
-    pointer.parent.mkdir(parents=True, exist_ok=True)
-    building = pointer.with_name(f".building-{os.getpid()}.duckdb")
-    with warehouse.lease.shared():
-        rows, content = _copy(warehouse.path, building)
+    with Lease(pointer, warehouse.lease.timeout_seconds).exclusive():  # or a slow publisher moves the pointer back
+        building = pointer.with_name(f".building{pointer.suffix}")
+        with warehouse.lease.shared():
+            rows, content = _copy(warehouse.path, building)
+        return _move_pointer(pointer, building, rows, content)
+
+
+def _move_pointer(pointer: Path, building: Path, rows: dict[str, int], content: str) -> Publication:
     target = pointer.with_name(f"{pointer.stem}-{content}{pointer.suffix}")
     is_new = not target.exists()
     if is_new:
@@ -52,6 +57,7 @@ def publish(warehouse: Warehouse, pointer: Path) -> Publication:
 
 def _copy(source: Path, target: Path) -> tuple[dict[str, int], str]:
     target.unlink(missing_ok=True)
+    target.with_name(f"{target.name}.wal").unlink(missing_ok=True)  # of a publisher that was killed
     rows: dict[str, int] = {}
     hashes: list[str] = []
     with duckdb.connect() as connection:
@@ -90,7 +96,7 @@ def _sync(path: Path) -> None:
 
 
 def _point(pointer: Path, target: Path) -> None:
-    link = pointer.with_name(f".pointer-{os.getpid()}")
+    link = pointer.with_name(".pointer")
     link.unlink(missing_ok=True)
     link.symlink_to(target.name)
     link.replace(pointer)
