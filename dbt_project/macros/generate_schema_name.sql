@@ -1,0 +1,4 @@
+{# A schema is exactly what the configuration says, never prefixed: asset key = [schema, table]. #}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ custom_schema_name or target.schema }}
+{%- endmacro %}

@@ -1,0 +1,41 @@
+{# Of all rows with one key the last one landed wins. `among` names a CTE of keys to limit the work to. #}
+{% macro keep_last(staging, key, among=none) -%}
+    select *
+    from {{ ref(staging) }}
+    {%- if among %}
+    semi join {{ among }} using ({{ key | join(', ') }})
+    {%- endif %}
+    qualify
+        row_number() over (
+            partition by {{ key | join(', ') }}
+            order by landed_at desc, file_sha256 desc, row_number desc
+        ) = 1
+{%- endmacro %}
+
+{# The keys whose surviving row is no longer the one stored: a newer row came, or the stored one was taken away. #}
+{% macro changed_keys(staging, key) -%}
+    select {{ key | join(', ') }}
+    from {{ ref(staging) }} as incoming
+    left join {{ this }} as stored using ({{ key | join(', ') }})
+    where
+        stored.row_number is null
+        or (incoming.landed_at, incoming.file_sha256, incoming.row_number)
+        > (stored.landed_at, stored.file_sha256, stored.row_number)
+    union
+    select {{ key | join(', ') }}
+    from {{ this }}
+    anti join {{ ref(staging) }} using (file_sha256, row_number)
+{%- endmacro %}
+
+{# After an incremental run: rows that staging no longer has (quarantined or forgotten since) leave the table. #}
+{% macro drop_departed(staging) -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }} as stored
+        where
+            not exists (
+                select 1
+                from {{ ref(staging) }} as incoming
+                where incoming.file_sha256 = stored.file_sha256 and incoming.row_number = stored.row_number
+            )
+    {%- endif -%}
+{%- endmacro %}

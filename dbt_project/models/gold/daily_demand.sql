@@ -1,0 +1,46 @@
+with
+
+offers as (
+    select * from {{ ref('daily_offers') }} where is_loaded
+),
+
+sold_days as (
+    select * from {{ ref('sold_days') }}
+),
+
+empty_shelves as (
+    select
+        product_id,
+        date
+    from {{ ref('inventory_levels') }}
+    where on_hand_units = 0
+),
+
+demand as (
+    select
+        offers.*,
+        coalesce(sold_days.units, 0) as units,
+        coalesce(sold_days.revenue, 0) as revenue,
+        last_value(sold_days.unit_price ignore nulls) over (
+            partition by offers.product_id, offers.channel order by offers.date
+        ) as paid_price,
+        empty_shelves.date is null as is_in_stock
+    from offers
+    left join sold_days using (product_id, channel, date)
+    left join empty_shelves using (product_id, date)
+)
+
+select
+    product_id,
+    channel,
+    date,
+    units,
+    revenue,
+    coalesce(offer_price, paid_price) as unit_price,
+    is_on_promotion,
+    discount_share,
+    is_in_stock,
+    offer_price is not null as is_price_planned,
+    has_event,
+    event_name
+from demand

@@ -1,0 +1,35 @@
+with
+
+sold as (
+    select
+        product_id,
+        channel,
+        date,
+        revenue as gross_revenue,
+        units as sold_units
+    from {{ ref('sold_days') }}
+),
+
+returned as (
+    select
+        product_id,
+        channel,
+        order_date as date,
+        -sum(quantity * unit_price) as returned_revenue,
+        -sum(quantity) as returned_units
+    from {{ ref('order_lines') }}
+    where line_type = 'return'
+    group by product_id, channel, order_date
+)
+
+select
+    product_id,
+    channel,
+    date,
+    coalesce(gross_revenue, 0) as gross_revenue,
+    coalesce(returned_revenue, 0) as returned_revenue,
+    coalesce(gross_revenue, 0) - coalesce(returned_revenue, 0) as net_revenue,
+    coalesce(sold_units, 0) as sold_units,
+    coalesce(returned_units, 0) as returned_units
+from sold
+full join returned using (product_id, channel, date)

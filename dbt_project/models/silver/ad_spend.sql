@@ -1,0 +1,18 @@
+with
+
+latest as (
+    {{ keep_last('stg_ad_spend', ['date', 'ad_channel', 'campaign']) }}
+)
+
+select
+    date,
+    ad_channel,
+    campaign,
+    spend,
+    impressions,
+    clicks,
+    source,
+    file_sha256,
+    row_number,
+    landed_at
+from latest

@@ -1,0 +1,31 @@
+with
+
+latest as (
+    {{ keep_last('stg_calendar', ['date', 'event_name', 'channel']) }}
+),
+
+public_holidays as (
+    select distinct
+        date,
+        holiday_name as event_name
+    from {{ source('bronze', 'public_holidays') }}
+)
+
+select
+    date,
+    event_name,
+    event_type,
+    channel,
+    source,
+    file_sha256,
+    row_number,
+    landed_at
+from latest
+
+union all by name
+
+select
+    date,
+    event_name,
+    'public_holiday' as event_type
+from public_holidays

@@ -1,0 +1,29 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key=['product_id', 'date'],
+    on_schema_change='fail',
+    post_hook="{{ drop_departed('stg_inventory_levels') }}",
+) }}
+
+with
+
+{% if is_incremental() -%}
+changed_keys as (
+    {{ changed_keys('stg_inventory_levels', ['product_id', 'date']) }}
+),
+
+{% endif -%}
+latest as (
+    {{ keep_last('stg_inventory_levels', ['product_id', 'date'], among='changed_keys' if is_incremental() else none) }}
+)
+
+select
+    product_id,
+    date,
+    on_hand_units,
+    source,
+    file_sha256,
+    row_number,
+    landed_at
+from latest

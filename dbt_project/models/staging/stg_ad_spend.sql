@@ -1,0 +1,22 @@
+with
+
+accepted as (
+    {{ not_quarantined('ad_spend') }}
+),
+
+typed as (
+    select
+        source,
+        file_sha256,
+        row_number,
+        landed_at,
+        try_cast(date as date) as date,
+        ad_channel,
+        campaign,
+        try_cast(spend as double) as spend,
+        try_cast(impressions as bigint) as impressions,
+        try_cast(clicks as bigint) as clicks
+    from accepted
+)
+
+select * from typed

@@ -1,0 +1,19 @@
+with
+
+accepted as (
+    {{ not_quarantined('inventory_levels') }}
+),
+
+typed as (
+    select
+        source,
+        file_sha256,
+        row_number,
+        landed_at,
+        product_id,
+        try_cast(date as date) as date,
+        try_cast(on_hand_units as double) as on_hand_units
+    from accepted
+)
+
+select * from typed

@@ -1,0 +1,46 @@
+{% set entity_columns = [
+    'order_id', 'line_number', 'ordered_at', 'channel', 'product_id', 'product_name', 'quantity', 'unit_price',
+    'customer_id', 'seller_id', 'status', 'country', 'currency',
+] %}
+
+with
+
+accepted as (
+    {{ not_quarantined('order_lines') }}
+),
+
+-- a source without line numbers has no key of its own: there the whole row is the key
+keyed as (
+    select
+        *,
+        case
+            when line_number is null then {{ surrogate_key(entity_columns) }}
+            else {{ surrogate_key(['order_id', 'line_number']) }}
+        end as order_line_id
+    from accepted
+),
+
+typed as (
+    select
+        source,
+        file_sha256,
+        row_number,
+        landed_at,
+        order_line_id,
+        order_id,
+        try_cast(line_number as bigint) as line_number,
+        {{ utc_moment('ordered_at') }} as ordered_at,
+        channel,
+        product_id,
+        product_name,
+        try_cast(quantity as double) as quantity,
+        try_cast(unit_price as double) as unit_price,
+        customer_id,
+        seller_id,
+        status,
+        country,
+        coalesce(currency, '{{ var("currency") }}') as currency
+    from keyed
+)
+
+select * from typed

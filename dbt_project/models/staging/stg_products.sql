@@ -1,0 +1,24 @@
+with
+
+accepted as (
+    {{ not_quarantined('products') }}
+),
+
+typed as (
+    select
+        source,
+        file_sha256,
+        row_number,
+        landed_at,
+        product_id,
+        product_name,
+        category,
+        brand,
+        seller_id,
+        try_cast(unit_cost as double) as unit_cost,
+        try_cast(launch_date as date) as launch_date,
+        try_cast(discontinued_date as date) as discontinued_date
+    from accepted
+)
+
+select * from typed

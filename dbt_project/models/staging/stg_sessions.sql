@@ -1,0 +1,23 @@
+with
+
+accepted as (
+    {{ not_quarantined('sessions') }}
+),
+
+typed as (
+    select
+        source,
+        file_sha256,
+        row_number,
+        landed_at,
+        session_id,
+        try_cast(event_number as bigint) as event_number,
+        {{ utc_moment('occurred_at') }} as occurred_at,
+        channel,
+        customer_id,
+        product_id,
+        event
+    from accepted
+)
+
+select * from typed
