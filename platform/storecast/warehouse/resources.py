@@ -22,7 +22,7 @@ REPLACE_ON = "replace_on"
 OWNERS = ["team:storecast"]
 
 
-class SettingsResource(dg.ConfigurableResource):
+class SettingsResource(dg.ConfigurableResource[Settings]):
     """The settings of the run, as JSON so that Dagster can carry them to other processes."""
 
     settings_json: str
@@ -37,7 +37,7 @@ class SettingsResource(dg.ConfigurableResource):
         return Settings.model_validate_json(self.settings_json)
 
 
-class WarehouseResource(dg.ConfigurableResource):
+class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     """The warehouse, for assets that read a slice of a table or write by SQL."""
 
     path: str

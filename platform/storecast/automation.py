@@ -1,0 +1,133 @@
+"""The jobs of the main line, how one follows the other, and how `storecast run` executes them.
+
+Each room's own sensors and schedules lie in its `automation` module.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from storecast.forecasting.assets import PRODUCTS
+from storecast.warehouse.assets import PUBLISHED
+
+CHAINED_BY = "storecast/chained_by"
+CLI = "storecast_run"
+STAGES = ("refresh", "train", "forecast", "publish")
+
+PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/revenue_forecasts")
+PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
+DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE
+TRAINING = dg.AssetSelection.groups("forecasting", "registry") - PARTITIONED - PARTITION_TABLE
+PUBLICATION = dg.AssetSelection.groups("monitoring") | dg.AssetSelection.assets(PUBLISHED)
+
+
+class StageError(RuntimeError):
+    """A stage of the main job failed; the message names the step and what it said."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One finished stage: its name, its Dagster run, its seconds."""
+
+    stage: str
+    run_id: str
+    seconds: float
+
+
+def jobs() -> list[Any]:
+    """Return the four stages of the main line; each can be started by hand from the UI."""
+    return [
+        dg.define_asset_job("refresh", DATA, description="Source files to gold: land, judge, transform, reconcile."),
+        dg.define_asset_job("train", TRAINING, description="Back-test, choose champions, fit and register the model."),
+        dg.define_asset_job("forecast", PARTITIONED, description="Forecast the products of a run's partition keys."),
+        dg.define_asset_job("publish", PUBLICATION, description="Report drift, publish what people read."),
+    ]
+
+
+def followers() -> list[dg.SensorDefinition]:
+    """Return the sensors that start each stage when the one before it succeeded."""
+    return [_follower(before, after) for before, after in zip(STAGES, STAGES[1:], strict=False)]
+
+
+def _follower(before: str, after: str) -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name=f"{after}_follows_{before}",
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=[dg.JobSelector(job_name=before, location_name="storecast")],
+        request_jobs=[dg.JobSelector(job_name=after, location_name="storecast")],
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=5,
+        description=f"Starts `{after}` when `{before}` succeeded, unless that run belongs to `storecast run`.",
+    )
+    def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+        if CHAINED_BY in context.dagster_run.tags:
+            return dg.SkipReason(f"run {context.dagster_run.run_id} is chained by its starter")
+        tags = partition_range(context.instance) if after == "forecast" else {}
+        return dg.RunRequest(run_key=context.dagster_run.run_id, job_name=after, tags=tags)
+
+    return follow
+
+
+def partition_range(instance: dg.DagsterInstance) -> dict[str, str]:
+    """Return the run tags that select every product partition at once.
+
+    Raises `StageError` where no product is known yet.
+    """
+    keys = instance.get_dynamic_partitions(PRODUCTS.name or "")
+    if not keys:
+        message = "no product to forecast: `refresh` found no sale; look at ops.quarantine for why"
+        raise StageError(message)
+    return {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
+
+
+def run_stages(
+    definitions: dg.Definitions,
+    stages: Sequence[str] = STAGES,
+    on_stage: Callable[[str], None] = lambda _: None,
+) -> list[StageResult]:
+    """Execute stages one after the other in this process, recorded in DAGSTER_HOME's instance so that the UI shows them.
+
+    Raises `StageError` at the first that fails, naming the step, its error and its run.
+    """
+    with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance)
+        return [_run_stage(definitions, instance, stage, on_stage) for stage in stages]
+
+
+def end_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark the runs of an earlier `storecast run` that was killed as failed; its lock is ours, so it is gone."""
+    alive = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
+    for run in instance.get_runs(dg.RunsFilter(tags={CHAINED_BY: CLI}, statuses=alive)):
+        instance.report_run_failed(run, "its process was ended; `storecast run` started again")
+
+
+def _run_stage(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, stage: str, on_stage: Callable[[str], None]
+) -> StageResult:
+    on_stage(stage)
+    tags = {CHAINED_BY: CLI}
+    if stage == "forecast":
+        tags |= partition_range(instance)
+    result = definitions.resolve_job_def(stage).execute_in_process(
+        instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}}
+    )
+    stats = instance.get_run_stats(result.run_id)
+    if not result.success:
+        raise StageError(_what_failed(stage, result))
+    return StageResult(stage, result.run_id, (stats.end_time or 0) - (stats.start_time or 0))
+
+
+def _what_failed(stage: str, result: dg.ExecuteInProcessResult) -> str:
+    lines = [f"stage `{stage}` failed (Dagster run {result.run_id}; `storecast up` shows it):"]
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error is not None and error.cause is not None else error
+            lines.append(f"  {event.step_key}: {cause.message.strip() if cause is not None else 'no error was recorded'}")
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking:
+            lines.append(f"  check {check.check_name} of {check.asset_key.to_user_string()} failed: {check.description or ''}")
+    return "\n".join(lines)

@@ -1,0 +1,111 @@
+"""`storecast …`: what the Makefile and people call. Each command says one clear next step."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from storecast import shop, summary
+from storecast.settings import Settings, load_settings, process_environment
+from storecast.warehouse import LeaseError, Warehouse
+
+REPOSITORY = Path(__file__).parents[2]
+SOURCES = ["demo", "online_retail_ii", "olist", "m5", "files"]
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of all that a run writes (default data/)."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="storecast")
+def main() -> None:
+    """From an online shop's raw orders to forecasts per product."""
+
+
+def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the errors a user can mend into one message and exit code 1; a bug keeps its traceback."""
+
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        from storecast.run import KNOWN_ERRORS
+
+        try:
+            command(*arguments, **options)
+        except (ValidationError, LeaseError, *KNOWN_ERRORS) as error:
+            click.secho(f"error: {error}", fg="red", err=True)
+            sys.exit(1)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__dict__.update(command.__dict__)
+    return wrapped
+
+
+@main.command()
+@click.option("--source", type=click.Choice(SOURCES), help="Where the orders come from (default: the demo shop).")
+@click.option("--path", "source_path", type=click.Path(path_type=Path), help="Folder of the source's files.")
+@click.option("--config", "source_config", type=click.Path(path_type=Path), help="Mapping of your own files (TOML).")
+@click.option("--products", "product_limit", type=click.IntRange(min=1), help="Only the first N products (m5).")
+@data_dir_option
+@reporting_errors
+def run(**options: Any) -> None:
+    """Run the main job: source files to published forecasts. Run again, it does only what is new."""
+    from storecast.run import run_main_job
+
+    run_main_job(options, report=click.echo)
+
+
+@main.command()
+@data_dir_option
+@reporting_errors
+def up(data_dir: Path | None) -> None:
+    """Start Dagster's UI and daemon and MLflow's UI, and say where they are."""
+    from storecast.services import start_services
+
+    start_services(_settings(data_dir), REPOSITORY, report=click.echo)
+
+
+@main.command()
+@data_dir_option
+@reporting_errors
+def down(data_dir: Path | None) -> None:
+    """End what `storecast up` started."""
+    from storecast.services import stop_services
+
+    stop_services(_settings(data_dir), report=click.echo)
+
+
+@main.command()
+@data_dir_option
+@reporting_errors
+def status(data_dir: Path | None) -> None:
+    """Say what the data folder holds and what is running."""
+    from storecast.services import running_services
+
+    settings = _settings(data_dir)
+    for service in running_services(settings):
+        click.echo(f"running: {service.name} (process {service.pid}) {service.url or ''}")
+    click.echo(summary.of(Warehouse(settings.warehouse_path), settings))
+
+
+@main.command()
+@click.option("--entity", help="Only rows of this entity, e.g. order_lines.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
+@data_dir_option
+@reporting_errors
+def quarantine(entity: str | None, limit: int, data_dir: Path | None) -> None:
+    """List rows that broke a contract, with their reasons."""
+    rows = Warehouse(_settings(data_dir).warehouse_path).read(
+        "select entity, left(file_sha256, 8) as file, row_number, reasons from ops.quarantine "
+        "where ? is null or entity = ? order by all limit ?",
+        [entity, entity, limit],
+    )
+    click.echo(rows.to_string(index=False) if len(rows) else "no row is in quarantine")
+
+
+def _settings(data_dir: Path | None) -> Settings:
+    settings = load_settings(data_dir=data_dir)
+    os.environ.update(process_environment(settings))
+    return settings

@@ -1,0 +1,42 @@
+"""The whole graph, composed."""
+
+import os
+
+import dagster as dg
+
+from storecast import automation, progress
+from storecast.forecasting import assets as forecasting, checks as forecasting_checks
+from storecast.ingestion import assets as ingestion, automation as ingestion_automation, checks as ingestion_checks
+from storecast.monitoring import assets as monitoring, checks as monitoring_checks
+from storecast.registry import assets as registry, checks as registry_checks
+from storecast.settings import Settings, load_settings, process_environment
+from storecast.warehouse import assets as warehouse
+from storecast.warehouse.resources import SettingsResource, WarehouseIOManager, WarehouseResource
+
+
+def compose(settings: Settings) -> dg.Definitions:
+    """Return every asset, check, job, sensor and resource for one data folder."""
+    rooms = [forecasting, ingestion, monitoring, registry]
+    return dg.Definitions(
+        assets=[*dg.load_assets_from_modules(rooms), warehouse.dbt_tables(settings), warehouse.published],
+        asset_checks=[*ingestion_checks.CHECKS, *forecasting_checks.CHECKS, *registry_checks.CHECKS, *monitoring_checks.CHECKS],
+        jobs=automation.jobs(),
+        schedules=ingestion_automation.SCHEDULES,
+        sensors=[*ingestion_automation.SENSORS, *automation.followers()],
+        resources={
+            "dbt": warehouse.dbt_resource(),
+            "io_manager": WarehouseIOManager.of(settings),
+            "settings": SettingsResource.of(settings),
+            "warehouse": WarehouseResource.of(settings),
+        },
+        loggers={"progress": progress.progress_logger, "console": dg.colored_console_logger},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def storecast() -> dg.Definitions:
+    """Return the graph of the data folder that the environment names."""
+    settings = load_settings()
+    os.environ.update(process_environment(settings))
+    return compose(settings)

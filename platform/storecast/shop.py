@@ -1,0 +1,54 @@
+"""Which shop a data folder belongs to: bound by the first run, never mixed with another."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from storecast.settings import SHOP_FILE, Settings
+
+IDENTITY = ("source", "source_path", "source_config", "product_limit")
+BOUND = (*IDENTITY, "timezone", "currency", "country")
+PLACES = ("data_dir", "dagster_port", "mlflow_port", "lease_timeout_seconds", "fit_processes")
+
+
+class OtherShopError(ValueError):
+    """The data folder holds another shop."""
+
+
+def bind(settings: Settings) -> None:
+    """Write down in the data folder which shop it holds, so that daemon, UI and later runs agree.
+
+    Raises `OtherShopError` where the folder holds another shop already.
+    """
+    path = settings.data_dir / SHOP_FILE
+    if holds_another_shop(settings):
+        message = (
+            f"{settings.data_dir} holds another shop ({path} says which): "
+            "name a folder for this one with --data-dir or STORECAST_DATA_DIR"
+        )
+        raise OtherShopError(message)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_suffix(".tmp")
+    building.write_text(settings.model_dump_json(include=set(BOUND), indent=2), encoding="utf-8")
+    building.replace(path)
+
+
+def holds_another_shop(settings: Settings) -> bool:
+    """Tell whether the data folder is bound to another source than the settings name."""
+    path = settings.data_dir / SHOP_FILE
+    if not path.exists():
+        return False
+    bound = json.loads(path.read_text(encoding="utf-8"))
+    wanted = json.loads(settings.model_dump_json(include=set(IDENTITY)))
+    return any(bound.get(name) != wanted[name] for name in IDENTITY)
+
+
+def fingerprint(settings: Settings, source_files: Iterable[tuple[str, str]], code: Iterable[Path]) -> str:
+    """Return a hash of all that decides a run's result: source files (path, sha256), settings and code."""
+    digest = hashlib.sha256(settings.model_dump_json(exclude=set(PLACES)).encode())
+    for path, sha256 in sorted(source_files):
+        digest.update(f"\n{path}\0{sha256}".encode())
+    for code_path in sorted(code):
+        digest.update(code_path.read_bytes())
+    return digest.hexdigest()

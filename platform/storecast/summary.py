@@ -1,0 +1,73 @@
+"""What a run says at its end: rows, products, accuracy by level, and where to look next."""
+
+from storecast.settings import Settings
+from storecast.warehouse import Warehouse
+
+ROWS = """
+select sum(rows_in) as rows_in, sum(rows_silver) as kept, sum(rows_quarantined) as quarantined,
+       sum(rows_duplicate) as duplicates
+from ops.reconciliation
+"""
+FORECAST = """
+select count(distinct product_id) as products, count(distinct (product_id, channel)) as series,
+       min(date) as first_date, max(date) as last_date,
+       count(distinct case when fallback_reason is not null then (product_id, channel) end) as fallbacks
+from gold.demand_forecasts
+where origin_date = (select max(origin_date) from gold.demand_forecasts)
+"""
+ACCURACY = """
+select level, model, avg(wape) as wape, avg(bias) as bias, avg(coverage_90) as coverage_90,
+       count(distinct origin_date) as origins, min(window_start_date) as first_date, max(window_end_date) as last_date
+from gold.forecast_accuracy
+where demand_class = 'all' and model in ('champion', 'seasonal_naive')
+group by level, model
+"""
+LEVELS = ("product_channel", "product", "category", "channel", "total")
+
+
+def of(warehouse: Warehouse, settings: Settings) -> str:
+    """Return the summary of what the data folder holds now."""
+    if not warehouse.exists("gold.demand_forecasts"):
+        return f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
+    return "\n".join([_rows(warehouse), _products(warehouse), "", _accuracy(warehouse), "", _next(settings)])
+
+
+def _rows(warehouse: Warehouse) -> str:
+    row = warehouse.read(ROWS).iloc[0]
+    return (
+        f"Rows in {row.rows_in:,.0f}: kept {row.kept:,.0f}, quarantined {row.quarantined:,.0f}, "
+        f"duplicates {row.duplicates:,.0f}."
+    )
+
+
+def _products(warehouse: Warehouse) -> str:
+    row = warehouse.read(FORECAST).iloc[0]
+    return (
+        f"Forecast {row.products:,} products in {row.series:,} series, {row.first_date:%Y-%m-%d} to "
+        f"{row.last_date:%Y-%m-%d}; {row.fallbacks:,} series by a recorded fallback."
+    )
+
+
+def _accuracy(warehouse: Warehouse) -> str:
+    table = warehouse.read(ACCURACY).set_index(["level", "model"])
+    first, last = table.first_date.min(), table.last_date.max()
+    head = (
+        f"Accuracy on {table.origins.max()} origins that had no part in any choice ({first:%Y-%m-%d} to {last:%Y-%m-%d})\n"
+        f"  {'level':<18}{'WAPE':>8}{'seasonal naive':>16}{'skill':>8}{'bias':>8}{'90 % covers':>13}"
+    )
+    lines = [head]
+    for level in LEVELS:
+        champion, naive = table.loc[(level, "champion")], table.loc[(level, "seasonal_naive")]
+        lines.append(
+            f"  {level:<18}{champion.wape:>8.1%}{naive.wape:>16.1%}{1 - champion.wape / naive.wape:>8.1%}"
+            f"{champion.bias:>8.1%}{champion.coverage_90:>13.1%}"
+        )
+    return "\n".join(lines)
+
+
+def _next(settings: Settings) -> str:
+    return (
+        f"Look next: `make up` opens the graph (http://127.0.0.1:{settings.dagster_port}) and the models "
+        f"(http://127.0.0.1:{settings.mlflow_port});\n  query {settings.published_path} read-only with DuckDB; "
+        "`storecast quarantine` lists the rows that were set aside."
+    )

@@ -1,0 +1,92 @@
+"""The tables dbt makes, and the published copy of the warehouse."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from storecast.settings import Settings
+from storecast.warehouse.dbt import PROJECT_DIR, dbt_executable, dbt_vars, manifest_path
+from storecast.warehouse.publishing import publish
+from storecast.warehouse.resources import OWNERS, SettingsResource, WarehouseResource
+
+PUBLISHED = dg.AssetKey(["published", "storecast"])
+
+
+class TableTranslator(DagsterDbtTranslator):
+    """Names every dbt model and source by its schema and table, and groups it by its schema."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return [schema, table]."""
+        name = dbt_resource_props.get("alias") or dbt_resource_props["name"]
+        return dg.AssetKey([dbt_resource_props["schema"], name])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """Return the schema."""
+        return str(dbt_resource_props["schema"])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:  # noqa: ARG002 - dbt's signature
+        """Return the house's owners."""
+        return OWNERS
+
+
+def dbt_tables(settings: Settings) -> dg.AssetsDefinition:
+    """Return silver and gold as one asset definition, read from the parsed project."""
+
+    @dbt_assets(manifest=manifest_path(settings), dagster_dbt_translator=TableTranslator(), name="dbt")
+    def dbt(
+        context: dg.AssetExecutionContext,
+        dbt: DbtCliResource,
+        warehouse: WarehouseResource,
+        settings: SettingsResource,
+    ) -> Iterator[Any]:
+        """Build the selected models and run their tests, alone on the warehouse."""
+        shop = settings.get()
+        arguments = ["build", "--vars", json.dumps(dbt_vars(shop)), "--exclude-resource-type", "unit_test"]
+        target = shop.dbt_dir / f"run-{context.run_id}"
+        with warehouse.open().lease.exclusive():
+            invocation = dbt.cli(arguments, context=context, target_path=target, raise_on_error=False)
+            events = list(invocation.stream())
+        yield from with_row_counts(context, events, warehouse)
+        if (error := invocation.get_error()) is not None:
+            raise error
+
+    return dbt
+
+
+def with_row_counts(
+    context: dg.AssetExecutionContext, events: Sequence[Any], warehouse: WarehouseResource
+) -> Iterator[Any]:
+    """Add each table's row count to its output, once dbt has let go of the file."""
+    keys = {id(event): context.asset_key_for_output(event.output_name) for event in events if _is_output(event)}
+    counts = warehouse.open().count_rows(sorted({".".join(key.path) for key in keys.values()})) if keys else {}
+    for event in events:
+        key = keys.get(id(event))
+        rows = {} if key is None else {"dagster/row_count": counts[".".join(key.path)]}
+        yield event.with_metadata({**event.metadata, **rows}) if rows else event
+
+
+def _is_output(event: Any) -> bool:
+    return isinstance(event, dg.Output)
+
+
+@dg.asset(key=PUBLISHED, group_name="published", owners=OWNERS, kinds={"duckdb"})
+def published(warehouse: WarehouseResource, settings: SettingsResource) -> dg.MaterializeResult[None]:
+    """One immutable copy of silver, gold and ops; the pointer `published/storecast.duckdb` leads to the newest."""
+    publication = publish(warehouse.open(), settings.get().published_path)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(publication.content),
+        metadata={
+            "path": dg.MetadataValue.path(str(publication.path)),
+            "is_new": publication.is_new,
+            "rows": dg.MetadataValue.json(publication.rows),
+            "dagster/row_count": sum(publication.rows.values()),
+        },
+    )
+
+
+def dbt_resource() -> DbtCliResource:
+    """Return dbt, run in the house's project with its profile."""
+    return DbtCliResource(project_dir=str(PROJECT_DIR), profiles_dir=str(PROJECT_DIR), dbt_executable=dbt_executable())

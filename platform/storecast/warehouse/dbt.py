@@ -1,0 +1,70 @@
+"""dbt's place: where the project lies, and its manifest, parsed once per state of project and shop."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from storecast.settings import Settings, process_environment
+
+PROJECT_DIR = Path(__file__).parents[3] / "dbt_project"
+PLANNED_DAYS = 90
+
+
+class DbtError(RuntimeError):
+    """dbt did not parse the project; the message carries what it said."""
+
+
+def dbt_executable() -> str:
+    """Return the dbt that belongs to this Python."""
+    return str(Path(sys.executable).with_name("dbt"))
+
+
+def dbt_vars(settings: Settings) -> dict[str, Any]:
+    """Return the variables the models depend on."""
+    return {
+        "source_timezone": settings.timezone,
+        "shop_timezone": settings.timezone,
+        "currency": settings.currency,
+        "country": settings.country,
+        "horizon_days": PLANNED_DAYS,
+    }
+
+
+def manifest_path(settings: Settings) -> Path:
+    """Return dbt's manifest, parsing the project where it or the shop has changed since.
+
+    Raises `DbtError` with dbt's own words where the project does not parse.
+    """
+    variables = json.dumps(dbt_vars(settings), sort_keys=True)
+    target = settings.dbt_dir / f"parsed-{_fingerprint(variables)}"
+    manifest = target / "manifest.json"
+    if not manifest.exists():
+        _parse(settings, variables, target)
+    return manifest
+
+
+def _parse(settings: Settings, variables: str, target: Path) -> None:
+    building = target.with_name(f".{target.name}-{os.getpid()}")
+    command = [dbt_executable(), "--quiet", "parse", "--vars", variables, "--target-path", str(building)]
+    places = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--log-path", str(building)]
+    environment = {**os.environ, **process_environment(settings)}
+    done = subprocess.run([*command, *places], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        message = f"dbt could not parse {PROJECT_DIR}:\n{done.stdout}{done.stderr}"
+        raise DbtError(message)
+    target.mkdir(parents=True, exist_ok=True)
+    (building / "manifest.json").replace(target / "manifest.json")
+
+
+def _fingerprint(variables: str) -> str:
+    digest = hashlib.sha256(variables.encode())
+    for path in sorted(PROJECT_DIR.rglob("*")):
+        inside = path.relative_to(PROJECT_DIR)
+        if path.is_file() and inside.parts[0] not in {"target", "logs"}:
+            digest.update(str(inside).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
