@@ -1,0 +1,69 @@
+"""The drift of the portfolio as an asset."""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from storecast.monitoring.contracts import Drift
+from storecast.monitoring.plots import as_markdown, drift_plot
+from storecast.monitoring.windows import (
+    DAYS_SQL,
+    DriftWindows,
+    ShortHistoryError,
+    columns_without_values,
+    drift_windows,
+    sample_window,
+)
+from storecast.settings import Settings
+from storecast.warehouse.resources import SettingsResource, WarehouseResource, table
+
+ROOM = "monitoring"
+DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
+EVIDENTLY = {"kinds": {"duckdb", "python", "evidently"}}
+
+
+@dg.asset(**(table("ops.drift", Drift, room=ROOM, replace_on=["report_date"]) | EVIDENTLY), deps=[DAILY_DEMAND])
+def drift(warehouse: WarehouseResource, settings: SettingsResource) -> dg.Output[pd.DataFrame]:
+    """Drift of the models' inputs and of demand, by Evidently: one row a report, scope and column.
+
+    The last 28 days loaded against up to 365 before them. A history too short for both gives no row, and says so.
+    """
+    days = warehouse.read(DAYS_SQL).iloc[0]
+    if pd.isna(days["last_date"]):
+        return not_compared("gold.daily_demand is empty")
+    try:
+        windows = drift_windows(days["first_date"].date(), days["last_date"].date())
+    except ShortHistoryError as error:
+        return not_compared(str(error))
+    return compared(warehouse, settings.get(), windows)
+
+
+def not_compared(reason: str) -> dg.Output[pd.DataFrame]:
+    """Return no row and the reason, for a shop that has not sold for long enough."""
+    frame = pd.DataFrame(columns=list(Drift.to_schema().columns))
+    return dg.Output(frame, metadata={"not_compared": reason})
+
+
+def compared(warehouse: WarehouseResource, shop: Settings, windows: DriftWindows) -> dg.Output[pd.DataFrame]:
+    """Return the rows of one report, with its page in the metadata."""
+    # Evidently takes seconds to import: only the step that draws the report pays for it, not every reader of the graph.
+    from storecast.monitoring import evidently_report as evidently  # noqa: PLC0415
+
+    reference = sample_window(warehouse.read, windows.reference, seed=shop.seed)
+    current = sample_window(warehouse.read, windows.current, seed=shop.seed)
+    note = f"Sample: {len(reference):,} rows of the training window, {len(current):,} of the recent one."
+    run = evidently.compare(reference, current)
+    path = evidently.save_report(evidently.report_html(run, windows, note), shop.reports_dir, windows)
+    rows = evidently.drift_rows(run.dict(), windows)
+    metadata: dict[str, Any] = {
+        "report": dg.MetadataValue.url(path.as_uri()),
+        "path": dg.MetadataValue.path(str(path)),
+        "drifted_columns_share": float(rows["is_drifted"].mean()),
+        "training_window": str(windows.reference),
+        "recent_window": str(windows.current),
+        "sample": note,
+        "columns_without_values": columns_without_values(reference, current),
+        "scores": dg.MetadataValue.md(as_markdown(drift_plot(rows), "drift score of each column by its threshold")),
+    }
+    return dg.Output(rows, metadata=metadata)

@@ -1,0 +1,35 @@
+"""Pictures of drift for the asset's metadata."""
+
+import base64
+import io
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+DRIFTED = "#c0392b"
+CALM = "#2c7fb8"
+
+
+def drift_plot(rows: pd.DataFrame) -> Figure:
+    """Draw each column's score, the drifted ones in red, with a tick at its threshold.
+
+    Both axes' words come from the rows of ops.drift: a score is a distance or a p-value, as `method` says.
+    """
+    figure = Figure(figsize=(7.0, 0.45 * len(rows) + 1.0), layout="constrained")
+    axes = figure.subplots()
+    colours = [DRIFTED if is_drifted else CALM for is_drifted in rows["is_drifted"]]
+    labels = rows["column_name"] + "\n" + rows["method"]
+    axes.barh(labels, rows["score"], color=colours)
+    axes.scatter(rows["threshold"], labels, marker="|", s=300, color="black", zorder=3, label="threshold")
+    axes.tick_params(axis="y", labelsize="small")
+    axes.set_xlabel("drift score")
+    axes.legend(loc="lower right")
+    axes.invert_yaxis()
+    return figure
+
+
+def as_markdown(figure: Figure, text: str) -> str:
+    """Return a figure as a Markdown image that carries its own pixels; `text` is read where it cannot be shown."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
