@@ -68,7 +68,7 @@ class Warehouse:
     def count_rows(self, tables: Sequence[str]) -> dict[str, int]:
         """Return the number of rows of each table."""
         with self.reading() as connection:
-            return {table: _single(connection, f"select count(*) from {_quoted(table)}") for table in tables}
+            return {table: count_rows(connection, table) for table in tables}
 
     def content_hash(self, table: str) -> str:
         """Return a hash of a table's rows that does not depend on their order."""
@@ -131,6 +131,12 @@ def insert_rows(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.Dat
     connection.unregister("incoming")
 
 
+def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Return the number of rows of a table."""
+    row = connection.execute(f"select count(*) from {_quoted(table)}").fetchone()
+    return int(row[0]) if row else 0
+
+
 def content_hash(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
     """Return 16 hex digits that change with any row of a relation, whatever their order."""
     rows = connection.execute(
@@ -155,11 +161,6 @@ def quote(identifier: str) -> str:
 def _quoted(table: str) -> str:
     schema, name = table.split(".")
     return f"{quote(schema)}.{quote(name)}"
-
-
-def _single(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = connection.execute(sql).fetchone()
-    return int(row[0]) if row else 0
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dagster_duckdb.io_manager import DuckDbClient
 
 from storecast.settings import Settings
 from storecast.warehouse.contracts import sql_types
-from storecast.warehouse.database import Warehouse, create_table, delete_rows, insert_rows
+from storecast.warehouse.database import Warehouse, count_rows, create_table, delete_rows, insert_rows
 
 COLUMN_SCHEMA = "dagster/column_schema"
 REPLACE_ON = "replace_on"
@@ -94,20 +94,33 @@ class FrameHandler(DbTypeHandler[pd.DataFrame]):
         slices: dict[str, Sequence[Any]] = {
             dimension.partition_expr: dimension.partitions for dimension in table_slice.partition_dimensions or ()
         }
+        _refuse_strangers(table, obj, slices)
         for column in metadata.get(REPLACE_ON, ()):
             slices[column] = obj[column].drop_duplicates().tolist()
         create_table(connection, table, obj, types, replace=not slices)
         if slices:
             delete_rows(connection, table, slices)
         insert_rows(connection, table, obj)
-        kind = "dagster/partition_row_count" if context.has_partition_key else "dagster/row_count"
-        return {kind: len(obj)}
+        counted = {"dagster/row_count": count_rows(connection, table)}
+        return {**counted, "dagster/partition_row_count": len(obj)} if context.has_partition_key else counted
 
     def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> pd.DataFrame:
         """Return the whole table, or the partition's rows."""
         if table_slice.partition_dimensions and not context.asset_partition_keys:
             return pd.DataFrame()
         return connection.execute(DuckDbClient.get_select_statement(table_slice)).df()
+
+
+def _refuse_strangers(table: str, frame: pd.DataFrame, partitions: Mapping[str, Sequence[Any]]) -> None:
+    """Raise `ValueError` for a row outside the run's partitions: the next run would not replace it but double it."""
+    for column, keys in partitions.items():
+        strangers = frame.loc[~frame[column].isin(list(keys)), column]
+        if len(strangers):
+            message = (
+                f"{table}: {len(strangers)} rows have a {column} that is no partition of this run, the first "
+                f"{strangers.iloc[0]!r}: return only the rows of context.partition_keys"
+            )
+            raise ValueError(message)
 
 
 class WarehouseIOManager(DuckDBIOManager):
