@@ -15,7 +15,9 @@
 {# The keys whose surviving row is no longer the one stored: a newer row came, or the stored one was taken away. #}
 {% macro changed_keys(staging, key) -%}
     select {{ key | join(', ') }}
-    from {{ ref(staging) }} as incoming
+    from (
+        select * from {{ ref(staging) }} anti join {{ this }} using (file_sha256, row_number)
+    ) as incoming
     left join {{ this }} as stored using ({{ key | join(', ') }})
     where
         stored.row_number is null

@@ -21,7 +21,7 @@ changed_lines as (
     {{ changed_keys('stg_order_lines', ['order_line_id']) }}
     union
     select order_line_id from {{ this }}
-    where (coalesce(status, '') = 'cancelled') != (order_id in (select order_id from cancelled_orders))
+    where is_order_cancelled != (order_id in (select order_id from cancelled_orders))
 ),
 
 affected_lines as (
@@ -33,12 +33,12 @@ latest_lines as (
     {{ keep_last('stg_order_lines', ['order_line_id'], among='affected_lines' if is_incremental() else none) }}
 ),
 
--- an order cancelled as a whole cancels its lines
 lines as (
     select
-        * replace (if(order_id in (select order_id from cancelled_orders), 'cancelled', status) as status),
+        *,
         {{ shop_date('ordered_at') }} as order_date,
-        source = 'online_retail_ii' and starts_with(order_id, 'C') or coalesce(status, '') = 'cancelled' as is_cancellation
+        order_id in (select order_id from cancelled_orders) as is_order_cancelled,
+        coalesce(status, '') = 'cancelled' or (source = 'online_retail_ii' and order_id like 'C%') as is_cancellation
     from latest_lines
 ),
 
@@ -61,7 +61,7 @@ classified as (
             when lines.unit_price = 0 then 'adjustment'
             when voided_lines.order_line_id is not null then 'voided'
             when lines.quantity < 0 then 'return'
-            when lines.status = 'cancelled' then 'voided'
+            when lines.status = 'cancelled' or lines.is_order_cancelled then 'voided'
             else 'sale'
         end as line_type,
         lines.source,

@@ -1,0 +1,15 @@
+{# Every accepted row is in its silver table or in `model`, the duplicates. `tables`: entity to silver table. #}
+{% test row_conservation(model, tables) %}
+select *
+from (
+    {% for entity, table in tables.items() -%}
+    select
+        '{{ entity }}' as entity,
+        (select count(*) from {{ ref('stg_' ~ entity) }}) as accepted,
+        (select count(*) from {{ ref(table) }} where row_number is not null) as kept,
+        (select count(*) from {{ model }} where entity = '{{ entity }}') as duplicate
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+where accepted != kept + duplicate
+{% endtest %}
