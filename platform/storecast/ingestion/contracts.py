@@ -17,6 +17,7 @@ from storecast.warehouse.contracts import sql_types
 STATUSES = ["placed", "shipped", "delivered", "cancelled", "returned"]
 EVENTS = ["view", "cart", "purchase"]
 FIRST_MOMENT = pd.Timestamp("2000-01-01")
+FIRST_DAY_OF_LIFE = pd.Timestamp("1900-01-01")
 END_OF_PLANS = pd.Timestamp("2200-01-01")
 
 NOT_AFTER_LANDING = "not_after_landing"
@@ -47,6 +48,10 @@ def _happened() -> Any:
 
 def _planned() -> Any:
     return pa.Field(ge=FIRST_MOMENT, lt=END_OF_PLANS)
+
+
+def _day_of_life() -> Any:
+    return pa.Field(nullable=True, ge=FIRST_DAY_OF_LIFE, lt=END_OF_PLANS)
 
 
 class Orders(pa.DataFrameModel):
@@ -98,8 +103,8 @@ class Products(pa.DataFrameModel):
     brand: str = _text()
     seller_id: str = _text()
     unit_cost: float = _number(ge=0)
-    launch_date: pa.DateTime = pa.Field(nullable=True)
-    discontinued_date: pa.DateTime = pa.Field(nullable=True)
+    launch_date: pa.DateTime = _day_of_life()
+    discontinued_date: pa.DateTime = _day_of_life()
 
 
 class Customers(pa.DataFrameModel):
@@ -108,7 +113,7 @@ class Customers(pa.DataFrameModel):
     customer_id: str = _text(required=True)
     country: str = _text()
     city: str = _text()
-    signup_date: pa.DateTime = pa.Field(nullable=True)
+    signup_date: pa.DateTime = _day_of_life()
 
 
 class Sellers(pa.DataFrameModel):

@@ -1,0 +1,58 @@
+"""SQL expressions that turn a source's text into ours; what does not fit stays as it is, for the contract to judge.
+
+Every function takes and returns an expression of type VARCHAR (or null).
+"""
+
+from collections.abc import Mapping
+
+_OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+_COMMA_NUMBER = r"\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?\s*"
+_NUMBER = r"\s*\+?\d+(\.\d+)?\s*"
+
+
+def text(value: str) -> str:
+    """Return a constant.
+
+    >>> print(text("it's"))
+    'it''s'
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def decimal_comma(expression: str) -> str:
+    """Write numbers such as ``1.234,50`` with a decimal point; a dot before three digits groups thousands."""
+    plain = f"replace(replace({expression}, '.', ''), ',', '.')"
+    return f"CASE WHEN regexp_full_match({expression}, '{_COMMA_NUMBER}') THEN {plain} ELSE {expression} END"
+
+
+def negated(expression: str) -> str:
+    """Put a minus before a number that has none."""
+    return (
+        f"CASE WHEN regexp_full_match({expression}, '{_NUMBER}') THEN '-' || trim({expression}) ELSE {expression} END"
+    )
+
+
+def moment(expression: str, pattern: str) -> str:
+    """Write moments of a strptime pattern in ISO 8601."""
+    return f"coalesce(CAST(try_strptime({expression}, {text(pattern)}) AS VARCHAR), {expression})"
+
+
+def day(expression: str, pattern: str) -> str:
+    """Write days of a strptime pattern in ISO 8601."""
+    return f"coalesce(CAST(CAST(try_strptime({expression}, {text(pattern)}) AS DATE) AS VARCHAR), {expression})"
+
+
+def in_utc(expression: str) -> str:
+    """Mark a moment as UTC where it names no offset itself."""
+    return f"CASE WHEN regexp_matches({expression}, '{_OFFSET}') THEN {expression} ELSE {expression} || 'Z' END"
+
+
+def renamed(expression: str, values: Mapping[str, str]) -> str:
+    """Replace the source's words by ours."""
+    cases = " ".join(f"WHEN {text(theirs)} THEN {text(ours)}" for theirs, ours in values.items())
+    return f"CASE {expression} {cases} ELSE {expression} END"
+
+
+def json_text(document: str, path: str) -> str:
+    """Return what a JSON document holds at a path, as text."""
+    return f"json_extract_string({document}, {text(path)})"
