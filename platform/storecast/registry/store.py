@@ -1,0 +1,97 @@
+"""Where MLflow keeps things: one SQLite file in the data folder, artifacts beside it.
+
+The addresses are handed to every call. MLflow's process-wide address is never set, so that two data folders cannot
+touch each other in one process.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from storecast.registry import contracts as c
+from storecast.settings import Settings
+from storecast.warehouse import Lease
+
+EXPERIMENT = "demand_forecasts"
+TRAINING_ID_TAG = "storecast.training_id"
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """MLflow's database and artifacts below one folder."""
+
+    directory: Path
+    lease_timeout_seconds: float = 900.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> "ModelStore":
+        """Take the folder and the patience from the settings."""
+        return cls(settings.mlflow_dir, settings.lease_timeout_seconds)
+
+    @property
+    def uri(self) -> str:
+        """The address for `mlflow.set_tracking_uri`, `MLFLOW_TRACKING_URI` and MLflow's own UI."""
+        return f"sqlite:///{self.directory.resolve() / 'mlflow.db'}"
+
+    @property
+    def lease(self) -> Lease:
+        """The lease of who logs and registers, so that two at once do not register one training twice."""
+        return Lease(self.directory / "registry", self.lease_timeout_seconds)
+
+    def client(self) -> MlflowClient:
+        """Return a client of this store and no other; the first one makes the database."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    def experiment_id(self, client: MlflowClient) -> str:
+        """Return the experiment's id; the first call makes it."""
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        artifacts = (self.directory / "artifacts").resolve().as_uri()
+        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
+
+
+def all_versions(client: MlflowClient) -> list[ModelVersion]:
+    """Return every version of the model, oldest first."""
+    versions: list[ModelVersion] = []
+    token: str | None = None
+    while True:
+        page = client.search_model_versions(f"name='{c.MODEL_NAME}'", page_token=token)
+        versions.extend(page)
+        token = page.token
+        if not token:
+            return sorted(versions, key=lambda version: int(version.version))
+
+
+def champion_version(client: MlflowClient) -> int | None:
+    """Return the version that the alias `champion` leads to, None where it leads nowhere yet."""
+    try:
+        found = client.get_model_version_by_alias(c.MODEL_NAME, c.CHAMPION_ALIAS)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+    return int(found.version)
+
+
+def registered_models(client: MlflowClient) -> pd.DataFrame:
+    """Return the rows of ops.registered_models: every version, with the alias that leads to it now."""
+    champion = champion_version(client)
+    rows = [
+        {
+            "training_id": version.tags[TRAINING_ID_TAG],
+            "model_name": version.name,
+            "model_version": int(version.version),
+            "alias": c.CHAMPION_ALIAS if int(version.version) == champion else None,
+            "run_id": version.run_id,
+            "registered_at": pd.Timestamp(version.creation_timestamp, unit="ms"),
+        }
+        for version in all_versions(client)
+    ]
+    frame = pd.DataFrame(rows, columns=list(c.RegisteredModels.to_schema().columns))
+    return frame.astype({"model_version": "int64", "registered_at": "datetime64[ns]"})
