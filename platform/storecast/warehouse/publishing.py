@@ -19,7 +19,7 @@ KEPT_COPIES = 3
 
 @dataclass(frozen=True)
 class Publication:
-    """One published copy: its file, the hash of all its rows, its tables' row counts, and whether it is new."""
+    """One published copy: its file, the hash of its columns and rows, its tables' row counts, and whether it is new."""
 
     path: Path
     content: str
@@ -67,7 +67,8 @@ def _copy(source: Path, target: Path) -> tuple[dict[str, int], str]:
             name = f"{quote(schema)}.{quote(table)}"
             connection.execute(f"create schema if not exists target.{quote(schema)}")
             connection.execute(f"create table target.{name} as from source.{name}")
-            hashes.append(f"{name}:{content_hash(connection, f'target.{name}')}")
+            columns = connection.execute(f"describe target.{name}").fetchall()
+            hashes.append(f"{name}:{columns}:{content_hash(connection, f'target.{name}')}")
             counted = connection.execute(f"select count(*) from target.{name}").fetchone()
             rows[f"{schema}.{table}"] = int(counted[0]) if counted else 0
         digest = connection.execute("select sha256(?)", ["\n".join(hashes)]).fetchone()
