@@ -2,12 +2,14 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from storecast.simulation.catalogue import CATEGORIES, Category
 
-_DAY = np.timedelta64(1, "D")
+# People order after the weekend and go out on Saturdays, whatever they buy.
+_WEEKDAY_EFFECTS: Final = (0.12, 0.06, 0.0, -0.02, -0.06, -0.16, 0.06)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class _Events:
 def _category_effect(days: Days, events: _Events, category: Category) -> np.ndarray:
     phase = 2 * np.pi * (days.day_of_year - category.peak_day_of_year) / 365.25
     season = category.season_strength * (np.cos(phase) + 0.25 * np.cos(2 * phase))
-    week = np.array(category.weekday_effects)[days.weekday]
+    week = (np.array(_WEEKDAY_EFFECTS) + np.array(category.weekday_effects))[days.weekday]
     return (
         week
         + season

@@ -149,7 +149,7 @@ def make_catalogue(products: int, first_day: dt.date, streams: Streams, *, hosti
         last_day=last_day,
         base_price_eur=np.maximum(base_price, 3.0),
         unit_cost_eur=np.round(np.maximum(base_price, 3.0) * (0.45 + 0.2 * draw[:, 8]), 2),
-        base_units=np.where(is_intermittent, 0.05 + 0.3 * draw[:, 9], 2.1 * np.exp(0.85 * normal[:, 1])),
+        base_units=np.where(is_intermittent, 0.05 + 0.3 * draw[:, 9], 1.75 * np.exp(normal[:, 1])),
         channel_share=_channel_shares(draw[:, 10:13], normal[:, 2:5]),
         is_intermittent=is_intermittent,
         elasticity=np.clip(

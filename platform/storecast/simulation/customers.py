@@ -61,20 +61,18 @@ class Customers:
 def make_customers(products: int, days: int, streams: Streams) -> Customers:
     """Invent the customers who sign up until the last day; their number grows with the catalogue and with time."""
     first = _FIRST_CUSTOMERS_PER_PRODUCT * products
-    count = first + int(first * _YEARLY_GROWTH * days / 365.25)
+    days_between = 365.25 / (first * _YEARLY_GROWTH)
+    # One more than fit, and then those of the period: so that its last day has all of its newcomers.
+    signup_day = (np.arange(int(days / days_between) + 2) * days_between).astype("int64")
+    signup_day = signup_day[signup_day < days]
+    count = first + len(signup_day)
     draw = streams.of("customers").random((count, 3))
     normal = streams.of("customer tastes").standard_normal((count, TASTE_FACTORS + 1))
     loadings = streams.of("category loadings").standard_normal((len(CATEGORIES), TASTE_FACTORS))
-    newcomers = np.arange(count - first)
     return Customers(
         ids=np.array([f"C{number + 1:05d}" for number in range(count)], dtype=object),
         place=np.searchsorted(np.cumsum([place[2] for place in _PLACES]), draw[:, 0] * 0.999999),
-        signup_day=np.concatenate(
-            [
-                np.sort(-1 - (900 * draw[:first, 1]).astype("int64")),
-                (newcomers * 365.25 / (first * _YEARLY_GROWTH)).astype("int64"),
-            ]
-        ),
+        signup_day=np.concatenate([np.sort(-1 - (900 * draw[:first, 1]).astype("int64")), signup_day]),
         log_affinity=normal[:, :TASTE_FACTORS] @ loadings.T * 0.8,
         activity=np.exp(0.9 * normal[:, TASTE_FACTORS]),
     )

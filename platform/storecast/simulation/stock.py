@@ -8,9 +8,10 @@ import numpy as np
 from storecast.simulation.catalogue import Catalogue
 from storecast.simulation.streams import Streams
 
-_LEARNING_SHARE: Final = 0.04
-_LATE_CHANCE: Final = 0.10
-_LATEST_DAYS: Final = 28
+_LEARNING_SHARE: Final = 0.06
+_LATE_CHANCE: Final = 0.06
+_LOOK_AHEAD_DAYS: Final = 14
+_LATEST_DAYS: Final = 15
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,19 @@ class _Policy:
         return reorder, reorder + np.ceil(daily_units * self.cover_days + 1)
 
 
-def run_warehouse(demanded_units: np.ndarray, catalogue: Catalogue, streams: Streams) -> Stock:
+def run_warehouse(
+    demanded_units: np.ndarray, discount_share: np.ndarray, catalogue: Catalogue, streams: Streams
+) -> Stock:
     """Sell day by day from a stock that an (s, S) policy refills after a lead time, sometimes late.
 
     Channels share the stock; who is served first rotates by day. The buyer learns the pace from what was sold on days
-    that ended with stock, and stops ordering 30 days before a product goes. Goods sent back are not sold again.
+    that ended with stock, adds a rule of thumb for the promotions of the next two weeks (`discount_share`, shape
+    (planned days, products, channels)), and stops ordering 30 days before a product goes. Goods sent back are not sold
+    again.
     """
     days, products, channels = demanded_units.shape
     draw = streams.of("supply").random((products, 3))
-    policy = _Policy(3 + np.floor(9 * draw[:, 0]), 10 + np.floor(18 * draw[:, 1]), 0.9 + 0.9 * draw[:, 2])
+    policy = _Policy(3 + np.floor(9 * draw[:, 0]), 10 + np.floor(18 * draw[:, 1]), 1.4 + 1.2 * draw[:, 2])
     delays = _delays(days, products, streams)
     pace = catalogue.base_units.copy()
     arrivals = np.zeros((days + int(policy.lead_days.max()) + _LATEST_DAYS + 1, products))
@@ -66,7 +71,8 @@ def run_warehouse(demanded_units: np.ndarray, catalogue: Catalogue, streams: Str
         closing[day] = on_hand
         is_live = (day >= catalogue.launch_day) & (day <= catalogue.last_day - 30)
         pace = np.where(is_live & (on_hand > 0), pace + _LEARNING_SHARE * (sold[day].sum(axis=1) - pace), pace)
-        reorder, full = policy.levels(pace)
+        lift = ((1 - discount_share[day : day + _LOOK_AHEAD_DAYS]) ** -2).mean(axis=(0, 2))
+        reorder, full = policy.levels(pace * lift)
         wanted = np.where(is_live & (on_hand + on_order <= reorder), full - on_hand - on_order, 0)
         arrivals[(day + policy.lead_days + delays[day]).astype(int), np.arange(products)] += wanted
         on_order += wanted

@@ -56,7 +56,7 @@ def simulate(first_day: dt.date, days: int, products: int, seed: int, *, hostile
     plan = plan_prices(catalogue, planned, streams)
     advertising = advertise(past, products, streams)
     demand = make_demand(catalogue, past, plan, advertising, streams)
-    stock = run_warehouse(demand.demanded_units, catalogue, streams)
+    stock = run_warehouse(demand.demanded_units, plan.discount_share, catalogue, streams)
     customers = make_customers(products, days, streams)
     cancelled_units = make_cancellations(demand.expected_units, streams)
     orders = make_orders(stock.sold_units, cancelled_units, plan.offer_price_eur, catalogue, customers, streams)
