@@ -310,7 +310,11 @@ class PublicHolidays(pa.DataFrameModel):
     country: str = pa.Field()
 
 
-OPS_TABLES: dict[str, type[pa.DataFrameModel]] = {"ops.quarantine": Quarantine, "ops.loads": Loads}
+OPS_TABLES: dict[str, type[pa.DataFrameModel]] = {
+    "ops.landed_files": LandedFiles,
+    "ops.loads": Loads,
+    "ops.quarantine": Quarantine,
+}
 """Tables of this room that exist before anything is loaded, besides bronze."""
 
 

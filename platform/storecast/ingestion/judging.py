@@ -4,6 +4,7 @@ A row's text is cast to the silver types by DuckDB, strictly (what only half fit
 Nothing leaves bronze. A file is judged once under a contract.
 """
 
+import copy
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import datetime
 import duckdb
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow
 
 from storecast.ingestion.contracts import (
     ENTITIES,
@@ -60,15 +62,113 @@ def judge(warehouse: Warehouse, source: Source, now: datetime) -> list[Judgement
     return [_judge_entity(warehouse, source, entity, now) for entity in ENTITIES.values()]
 
 
+def _judge_entity(warehouse: Warehouse, source: Source, entity: Entity, now: datetime) -> Judgement:
+    fingerprint = contract_hash(entity.name, currency=source.currency, timezone=source.timezone)
+    pending = warehouse.read(
+        "SELECT file_sha256, mapping_hash, rows FROM ops.loads WHERE entity = ? AND contract_hash IS DISTINCT FROM ?",
+        [entity.name, fingerprint],
+    )
+    if pending.empty:
+        return Judgement(entity.name, 0, 0)
+    files = pending["file_sha256"].tolist()
+    with warehouse.reading() as connection:
+        rejected = pd.concat([_malformed_rows(connection, entity, files), _breaches(connection, source, entity, files)])
+    rejected = rejected.assign(entity=entity.name, quarantined_at=now)
+    counts = rejected.groupby("file_sha256").size()
+    judged = pending.assign(rows_quarantined=pending["file_sha256"].map(counts).fillna(0).astype(int))
+    with warehouse.writing() as connection:
+        delete_rows(connection, "ops.quarantine", {"entity": [entity.name], "file_sha256": files})
+        insert_rows(connection, "ops.quarantine", rejected)
+        connection.register("judged", judged)
+        connection.execute(
+            "UPDATE ops.loads SET contract_hash = ?, rows_quarantined = judged.rows_quarantined FROM judged "
+            "WHERE loads.entity = ? AND loads.file_sha256 = judged.file_sha256 "
+            "AND loads.mapping_hash = judged.mapping_hash",
+            [fingerprint, entity.name],
+        )
+    return Judgement(entity.name, int(pending["rows"].sum()), len(rejected))
+
+
+def _malformed_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, files: Sequence[str]) -> pd.DataFrame:
+    """Return rows that could not be told into columns: their `raw` is a JSON list that begins with the reason."""
+    return connection.execute(
+        "SELECT source, file_sha256, row_number, 'row: ' || json_extract_string(raw, '$[0]') AS reasons, raw "
+        f"FROM bronze.{entity.name} WHERE file_sha256 IN (SELECT unnest(?)) AND raw LIKE '[%' ORDER BY ALL",
+        [files],
+    ).df()
+
+
+def _breaches(
+    connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity, files: Sequence[str]
+) -> pd.DataFrame:
+    """Return rows that break the contract, with their reasons in the order of the columns."""
+    found = [_broken_in(frame, source, entity) for frame in _typed_frames(connection, source, entity, files)]
+    broken = pd.concat(found) if found else pd.DataFrame(columns=["file_sha256", "row_number", "column", "rule"])
+    cells = ", ".join(f"{quote(name)} := {quote(name)}" for name in entity.columns)
+    connection.register("broken", broken[["file_sha256", "row_number"]].drop_duplicates())
+    rows = connection.execute(
+        f"SELECT source, file_sha256, row_number, raw, CAST(to_json(struct_pack({cells})) AS VARCHAR) AS cells "
+        f"FROM bronze.{entity.name} SEMI JOIN broken USING (file_sha256, row_number) ORDER BY file_sha256, row_number"
+    ).df()
+    connection.unregister("broken")
+    rules = {
+        key: dict(zip(group["column"], group["rule"], strict=True))
+        for key, group in broken.groupby(["file_sha256", "row_number"])
+    }
+    rows["reasons"] = [
+        _reasons(entity, json.loads(row.cells), rules[row.file_sha256, row.row_number]) for row in rows.itertuples()
+    ]
+    rows["raw"] = rows["raw"].fillna(rows["cells"])
+    return rows.drop(columns="cells")
+
+
+def _typed_frames(
+    connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity, files: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    """Give the files' rows in the silver types, and in `unfit` the columns whose text did not fit."""
+    types = silver_types(entity.name)
+    casts = ", ".join(
+        f"{typed(name, kind, source.timezone)} AS {quote('typed ' + name)}" for name, kind in types.items()
+    )
+    cells = ", ".join(f"{quote('typed ' + name)} AS {quote(name)}" for name in types)
+    unfit = ", ".join(
+        f"CASE WHEN {quote('typed ' + name)} IS NULL AND trim({quote(name)}) <> '' THEN '{name}' END" for name in types
+    )
+    reader = connection.execute(
+        f"SELECT file_sha256, row_number, landed_at, nullif(concat_ws(',', {unfit}), '') AS unfit, {cells} "
+        f"FROM (SELECT *, {casts} FROM bronze.{entity.name} "
+        "WHERE file_sha256 IN (SELECT unnest(?)) AND (raw IS NULL OR raw NOT LIKE '[%'))",
+        [files],
+    ).to_arrow_reader(BATCH_ROWS)
+    whole = {pyarrow.int64(): pd.Int64Dtype()}
+    for batch in reader:
+        yield batch.to_pandas(date_as_object=False, types_mapper=whole.get)
+
+
+def _broken_in(frame: pd.DataFrame, source: Source, entity: Entity) -> pd.DataFrame:
+    """Return (file_sha256, row_number, column, rule) of each breach; what did not fit its type is not missing too."""
+    kinds = {name: KINDS.get(kind, MOMENT) for name, kind in silver_types(entity.name).items()}
+    unfit = frame["unfit"].dropna().str.split(",").explode().rename("column").rename_axis("index").reset_index()
+    unfit["rule"] = "is not " + unfit["column"].map(kinds)
+    broken = broken_rules(frame, rules_of(entity, source, frame["landed_at"]))
+    both = pd.concat([unfit, broken]).drop_duplicates(["index", "column"])
+    places = frame.loc[both["index"].astype("int64"), ["file_sha256", "row_number"]].reset_index(drop=True)
+    return places.assign(column=both["column"].to_numpy(), rule=both["rule"].to_numpy())
+
+
+def _reasons(entity: Entity, cells: dict[str, str | None], rules: dict[str, str]) -> str:
+    return "; ".join(reason(name, cells[name], rules[name]) for name in entity.columns if name in rules)
+
+
 def typed(column: str, kind: str, timezone: str) -> str:
     """Return the SQL that casts a text column to a silver type, null where it does not wholly fit.
 
     Blank text is missing. Moments become UTC. DuckDB's own casts are laxer: they take '1.5' for the whole number 2,
     'nan' for a number, and ignore the offset of a moment.
     """
-    name = f"trim({quote(column)})"
+    name = quote(column)
     if kind == "VARCHAR":
-        return f"CASE WHEN {name} <> '' THEN {quote(column)} END"
+        return f"CASE WHEN trim({name}) <> '' THEN {name} END"
     if kind == "TIMESTAMP":
         zone = timezone.replace("'", "''")
         return (
@@ -104,7 +204,7 @@ def rules_of(entity: Entity, source: Source, landed_at: pd.Series) -> pa.DataFra
     It is the entity's own, with the two rules that need to know the load: nothing happened later than a day after its
     file landed, and amounts are in the source's currency.
     """
-    schema = entity.contract.to_schema()
+    schema = copy.deepcopy(entity.contract.to_schema())  # pandera hands everyone the same object
     schema.strict = False
     for name, column in schema.columns.items():
         if str(column.dtype).startswith("datetime64"):

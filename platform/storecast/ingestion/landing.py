@@ -46,6 +46,15 @@ class FoundFile:
     relative: str
 
 
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of the source by what it holds: its feed, its path below the source's folder, its hash."""
+
+    feed: str
+    path: str
+    sha256: str
+
+
 def find_files(source: Source) -> list[FoundFile]:
     """Return the files that the source's feeds take, in the order of feed and path.
 
@@ -62,6 +71,17 @@ def find_files(source: Source) -> list[FoundFile]:
         message = f"source {source.name}: no file below {source.folder} is called {patterns}"
         raise SourceFileError(message)
     return found
+
+
+def list_source_files(source: Source) -> list[SourceFile]:
+    """Return the files that the source's feeds take, with the hash of what they hold now."""
+    return [SourceFile(file.feed, file.relative, file_sha256(file.path)) for file in find_files(source)]
+
+
+def unlanded(source: Source, landing_dir: Path) -> list[SourceFile]:
+    """Return the source's files whose content has not landed for their feed yet."""
+    landed = {(entry.feed, entry.file_sha256) for entry in read_manifest(landing_dir)}
+    return [file for file in list_source_files(source) if (file.feed, file.sha256) not in landed]
 
 
 def land(source: Source, landing_dir: Path, now: datetime) -> list[LandedFile]:

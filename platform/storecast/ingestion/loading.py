@@ -6,14 +6,15 @@ gone is taken out again; the landed bytes stay.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 
-from storecast.ingestion.contracts import ENTITIES, OPS_TABLES, bronze_ddl, bronze_types, table_ddl
+from storecast.ingestion.contracts import ENTITIES, OPS_TABLES, LandedFiles, bronze_ddl, bronze_types, table_ddl
 from storecast.ingestion.landing import LandedFile
 from storecast.ingestion.readers import open_rows, staging
 from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, Source, SourceFileError
@@ -54,6 +55,15 @@ def ensure_tables(warehouse: Warehouse) -> None:
                 connection.execute("DELETE FROM ops.loads WHERE entity = ?", [entity])
                 connection.execute("DELETE FROM ops.quarantine WHERE entity = ?", [entity])
             connection.execute(bronze_ddl(entity))
+
+
+def landed_table(warehouse: Warehouse, landed: Sequence[LandedFile]) -> pd.DataFrame:
+    """Return the manifest as `ops.landed_files` holds it, with the rows of what is loaded already."""
+    ensure_tables(warehouse)
+    loads = warehouse.read("SELECT feed, file_sha256, rows FROM ops.loads")
+    columns = list(LandedFiles.to_schema().columns)
+    entries = pd.DataFrame([asdict(file) for file in landed]).merge(loads, on=["feed", "file_sha256"], how="left")
+    return entries[columns].astype({"rows": "Int64"})
 
 
 def load_entity(
@@ -117,6 +127,10 @@ def load_file(warehouse: Warehouse, load: Load, landing_dir: Path, now: datetime
         connection.execute(
             "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
             [file.source, load.feed.name, entity, file.file_sha256, rows, load.mapping_hash, now],
+        )
+        connection.execute(
+            "UPDATE ops.landed_files SET rows = ? WHERE feed = ? AND file_sha256 = ?",
+            [rows, load.feed.name, file.file_sha256],
         )
     return int(rows)
 
