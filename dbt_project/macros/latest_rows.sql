@@ -1,8 +1,8 @@
-{# Of all rows with one key the last one landed wins. `among` names a CTE of keys to limit the work to. #}
+{# Of all rows with one key the last one landed wins. An incremental run looks only at the keys in the CTE `among`. #}
 {% macro keep_last(staging, key, among=none) -%}
     select *
     from {{ ref(staging) }}
-    {%- if among %}
+    {%- if among and is_incremental() %}
     semi join {{ among }} using ({{ key | join(', ') }})
     {%- endif %}
     qualify

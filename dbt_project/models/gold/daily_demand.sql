@@ -1,7 +1,9 @@
 with
 
 offers as (
-    select * from {{ ref('daily_offers') }} where is_loaded
+    select *
+    from {{ ref('daily_offers') }}
+    where is_loaded
 ),
 
 sold_days as (

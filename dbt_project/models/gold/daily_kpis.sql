@@ -1,7 +1,9 @@
 with
 
 days as (
-    select date from {{ ref('calendar') }} where is_loaded
+    select date
+    from {{ ref('calendar') }}
+    where is_loaded
 ),
 
 buyers as (

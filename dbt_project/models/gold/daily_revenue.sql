@@ -26,10 +26,10 @@ select
     product_id,
     channel,
     date,
-    coalesce(gross_revenue, 0) as gross_revenue,
-    coalesce(returned_revenue, 0) as returned_revenue,
-    coalesce(gross_revenue, 0) - coalesce(returned_revenue, 0) as net_revenue,
-    coalesce(sold_units, 0) as sold_units,
-    coalesce(returned_units, 0) as returned_units
+    coalesce(sold.gross_revenue, 0) as gross_revenue,
+    coalesce(returned.returned_revenue, 0) as returned_revenue,
+    coalesce(sold.gross_revenue, 0) - coalesce(returned.returned_revenue, 0) as net_revenue,
+    coalesce(sold.sold_units, 0) as sold_units,
+    coalesce(returned.returned_units, 0) as returned_units
 from sold
 full join returned using (product_id, channel, date)

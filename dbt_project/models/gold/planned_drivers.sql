@@ -1,7 +1,9 @@
 with
 
 offers as (
-    select * from {{ ref('daily_offers') }} where not is_loaded
+    select *
+    from {{ ref('daily_offers') }}
+    where not is_loaded
 ),
 
 -- without a price list the last price stays

@@ -37,6 +37,7 @@ select
     month(days.date) as month,
     year(days.date) as year,
     isodow(days.date) >= 6 as is_weekend,
+    days.date - days.last_date as days_ahead,
     days.date <= days.last_date as is_loaded,
     events.date is not null as has_event,
     events.event_name,

@@ -22,10 +22,15 @@ select
     landed_at
 from latest
 
-union all by name
+union all
 
 select
     date,
     event_name,
-    'public_holiday' as event_type
+    'public_holiday' as event_type,
+    null as channel,
+    null as source,
+    null as file_sha256,
+    null as row_number,
+    null as landed_at
 from public_holidays

@@ -1,7 +1,9 @@
+{% set key = ['product_id', 'channel', 'date'] %}
+
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
-    unique_key=['product_id', 'channel', 'date'],
+    unique_key=key,
     on_schema_change='fail',
     post_hook="{{ drop_departed('stg_daily_sales') }}",
 ) }}
@@ -10,12 +12,12 @@ with
 
 {% if is_incremental() -%}
 changed_keys as (
-    {{ changed_keys('stg_daily_sales', ['product_id', 'channel', 'date']) }}
+    {{ changed_keys('stg_daily_sales', key) }}
 ),
 
 {% endif -%}
 latest as (
-    {{ keep_last('stg_daily_sales', ['product_id', 'channel', 'date'], among='changed_keys' if is_incremental() else none) }}
+    {{ keep_last('stg_daily_sales', key, among='changed_keys') }}
 )
 
 select

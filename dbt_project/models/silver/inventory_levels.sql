@@ -1,7 +1,9 @@
+{% set key = ['product_id', 'date'] %}
+
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
-    unique_key=['product_id', 'date'],
+    unique_key=key,
     on_schema_change='fail',
     post_hook="{{ drop_departed('stg_inventory_levels') }}",
 ) }}
@@ -10,12 +12,12 @@ with
 
 {% if is_incremental() -%}
 changed_keys as (
-    {{ changed_keys('stg_inventory_levels', ['product_id', 'date']) }}
+    {{ changed_keys('stg_inventory_levels', key) }}
 ),
 
 {% endif -%}
 latest as (
-    {{ keep_last('stg_inventory_levels', ['product_id', 'date'], among='changed_keys' if is_incremental() else none) }}
+    {{ keep_last('stg_inventory_levels', key, among='changed_keys') }}
 )
 
 select

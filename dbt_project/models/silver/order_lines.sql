@@ -8,20 +8,18 @@
 
 with
 
-order_headers as (
-    {{ keep_last('stg_orders', ['order_id']) }}
-),
-
 cancelled_orders as (
-    select order_id from order_headers where status = 'cancelled'
+    select * from {{ ref('cancelled_orders') }}
 ),
 
 {% if is_incremental() -%}
 changed_lines as (
     {{ changed_keys('stg_order_lines', ['order_line_id']) }}
     union
-    select order_line_id from {{ this }}
-    where is_order_cancelled != (order_id in (select order_id from cancelled_orders))
+    select stored.order_line_id
+    from {{ this }} as stored
+    left join cancelled_orders using (order_id)
+    where stored.is_order_cancelled != (cancelled_orders.order_id is not null)
 ),
 
 affected_lines as (
@@ -30,47 +28,53 @@ affected_lines as (
 
 {% endif -%}
 latest_lines as (
-    {{ keep_last('stg_order_lines', ['order_line_id'], among='affected_lines' if is_incremental() else none) }}
+    {{ keep_last('stg_order_lines', ['order_line_id'], among='affected_lines') }}
 ),
 
 lines as (
     select
-        *,
-        {{ shop_date('ordered_at') }} as order_date,
-        order_id in (select order_id from cancelled_orders) as is_order_cancelled,
-        coalesce(status, '') = 'cancelled' or (source = 'online_retail_ii' and order_id like 'C%') as is_cancellation
+        latest_lines.*,
+        {{ shop_date('latest_lines.ordered_at') }} as order_date,
+        cancelled_orders.order_id is not null as is_order_cancelled,
+        coalesce(latest_lines.status, '') = 'cancelled'
+        or (latest_lines.source = 'online_retail_ii' and latest_lines.order_id like 'C%') as is_cancellation
     from latest_lines
+    left join cancelled_orders using (order_id)
 ),
 
 voided_lines as (
     {{ voided_lines('lines') }}
-),
-
-non_products as (
-    select distinct lines.source, lines.product_id
-    from (select distinct source, product_id from lines) as lines
-    inner join {{ ref('non_product_codes') }} as codes
-        on lines.source = 'online_retail_ii' and regexp_full_match(lines.product_id, codes.pattern)
-),
-
-classified as (
-    select
-        lines.* exclude (source, landed_at, file_sha256, row_number, is_cancellation),
-        case
-            when non_products.product_id is not null then 'charge'
-            when lines.unit_price = 0 then 'adjustment'
-            when voided_lines.order_line_id is not null then 'voided'
-            when lines.quantity < 0 then 'return'
-            when lines.status = 'cancelled' or lines.is_order_cancelled then 'voided'
-            else 'sale'
-        end as line_type,
-        lines.source,
-        lines.file_sha256,
-        lines.row_number,
-        lines.landed_at
-    from lines
-    left join voided_lines using (order_line_id)
-    left join non_products using (source, product_id)
 )
 
-select * from classified
+select
+    lines.order_line_id,
+    lines.order_id,
+    lines.line_number,
+    lines.ordered_at,
+    lines.channel,
+    lines.product_id,
+    lines.product_name,
+    lines.quantity,
+    lines.unit_price,
+    lines.customer_id,
+    lines.seller_id,
+    lines.status,
+    lines.country,
+    lines.currency,
+    lines.order_date,
+    lines.is_order_cancelled,
+    case
+        when non_products.product_id is not null then 'charge'
+        when lines.unit_price = 0 then 'adjustment'
+        when voided_lines.order_line_id is not null then 'voided'
+        when lines.quantity < 0 then 'return'
+        when lines.status = 'cancelled' or lines.is_order_cancelled then 'voided'
+        else 'sale'
+    end as line_type,
+    lines.source,
+    lines.file_sha256,
+    lines.row_number,
+    lines.landed_at
+from lines
+left join voided_lines using (order_line_id)
+left join {{ ref('non_products') }} as non_products using (source, product_id)

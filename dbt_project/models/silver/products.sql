@@ -15,25 +15,18 @@ sold_in_orders as (
     group by product_id
 ),
 
-sold as (
-    select
-        product_id,
-        any_value(product_name) as product_name,
-        any_value(seller_id) as seller_id
-    from (
-        select product_id, product_name, seller_id from sold_in_orders
-        union all
-        select distinct product_id, null, null from {{ ref('daily_sales') }} where units > 0
-    )
-    group by product_id
+sold_in_totals as (
+    select distinct product_id
+    from {{ ref('daily_sales') }}
+    where units > 0
 )
 
 select
     product_id,
-    coalesce(listed.product_name, sold.product_name) as product_name,
+    coalesce(listed.product_name, sold_in_orders.product_name) as product_name,
     coalesce(listed.category, 'unknown') as category,
     listed.brand,
-    coalesce(listed.seller_id, sold.seller_id) as seller_id,
+    coalesce(listed.seller_id, sold_in_orders.seller_id) as seller_id,
     listed.unit_cost,
     listed.launch_date,
     listed.discontinued_date,
@@ -43,4 +36,5 @@ select
     listed.row_number,
     listed.landed_at
 from listed
-full join sold using (product_id)
+full join sold_in_orders using (product_id)
+full join sold_in_totals using (product_id)

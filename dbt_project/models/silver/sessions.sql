@@ -1,7 +1,9 @@
+{% set key = ['session_id', 'event_number'] %}
+
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
-    unique_key=['session_id', 'event_number'],
+    unique_key=key,
     on_schema_change='fail',
     post_hook="{{ drop_departed('stg_sessions') }}",
 ) }}
@@ -10,12 +12,12 @@ with
 
 {% if is_incremental() -%}
 changed_keys as (
-    {{ changed_keys('stg_sessions', ['session_id', 'event_number']) }}
+    {{ changed_keys('stg_sessions', key) }}
 ),
 
 {% endif -%}
 latest as (
-    {{ keep_last('stg_sessions', ['session_id', 'event_number'], among='changed_keys' if is_incremental() else none) }}
+    {{ keep_last('stg_sessions', key, among='changed_keys') }}
 )
 
 select
