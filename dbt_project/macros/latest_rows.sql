@@ -12,11 +12,14 @@
         ) = 1
 {%- endmacro %}
 
+{# A row is loaded anew, under its old file and number, when the mapping of its feed changes. #}
+{% macro lineage() -%} file_sha256, row_number, loaded_at {%- endmacro %}
+
 {# The keys whose surviving row is no longer the one stored: a newer row came, or the stored one was taken away. #}
 {% macro changed_keys(staging, key) -%}
     select {{ key | join(', ') }}
     from (
-        select * from {{ ref(staging) }} anti join {{ this }} using (file_sha256, row_number)
+        select * from {{ ref(staging) }} anti join {{ this }} using ({{ lineage() }})
     ) as incoming
     left join {{ this }} as stored using ({{ key | join(', ') }})
     where
@@ -26,18 +29,15 @@
     union
     select {{ key | join(', ') }}
     from {{ this }}
-    anti join {{ ref(staging) }} using (file_sha256, row_number)
+    anti join {{ ref(staging) }} using ({{ lineage() }})
 {%- endmacro %}
 
 {# After an incremental run: rows that staging no longer has (quarantined or forgotten since) leave the table. #}
 {% macro drop_departed(staging) -%}
     {%- if is_incremental() -%}
-        delete from {{ this }} as stored
-        where
-            not exists (
-                select 1
-                from {{ ref(staging) }} as incoming
-                where incoming.file_sha256 = stored.file_sha256 and incoming.row_number = stored.row_number
-            )
+        delete from {{ this }}
+        where ({{ lineage() }}) in (
+            select ({{ lineage() }}) from {{ this }} anti join {{ ref(staging) }} using ({{ lineage() }})
+        )
     {%- endif -%}
 {%- endmacro %}

@@ -22,7 +22,8 @@ demand as (
     select
         offers.*,
         coalesce(sold_days.units, 0) as units,
-        coalesce(sold_days.revenue, 0) as revenue,
+        coalesce(sold_days.revenue, 0)
+        + coalesce(sold_days.unpriced_units * offers.offer_price, 0) as revenue,
         last_value(sold_days.unit_price ignore nulls) over (
             partition by offers.product_id, offers.channel order by offers.date
         ) as paid_price,

@@ -7,7 +7,8 @@ sold as (
         date,
         revenue as gross_revenue,
         units as sold_units
-    from {{ ref('sold_days') }}
+    from {{ ref('daily_demand') }}
+    where units > 0
 ),
 
 returned as (

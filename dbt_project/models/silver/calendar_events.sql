@@ -19,7 +19,8 @@ select
     source,
     file_sha256,
     row_number,
-    landed_at
+    landed_at,
+    loaded_at
 from latest
 
 union all
@@ -32,5 +33,6 @@ select
     null as source,
     null as file_sha256,
     null as row_number,
-    null as landed_at
+    null as landed_at,
+    null as loaded_at
 from public_holidays

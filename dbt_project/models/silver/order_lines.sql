@@ -1,8 +1,6 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
     unique_key='order_line_id',
-    on_schema_change='fail',
     post_hook="{{ drop_departed('stg_order_lines') }}",
 ) }}
 
@@ -74,7 +72,8 @@ select
     lines.source,
     lines.file_sha256,
     lines.row_number,
-    lines.landed_at
+    lines.landed_at,
+    lines.loaded_at
 from lines
 left join voided_lines using (order_line_id)
 left join {{ ref('non_products') }} as non_products using (source, product_id)

@@ -13,6 +13,8 @@ orders_from_lines as (
         arg_min(customer_id, (ordered_at, file_sha256, row_number)) as customer_id,
         arg_min(seller_id, (ordered_at, file_sha256, row_number)) as seller_id,
         arg_min(status, (ordered_at, file_sha256, row_number)) as status,
+        bool_and(line_type = 'voided') as is_voided,
+        bool_and(quantity < 0) as is_return,
         arg_min(country, (ordered_at, file_sha256, row_number)) as country
     from {{ ref('order_lines') }}
     group by order_id
@@ -25,13 +27,20 @@ orders as (
         coalesce(headers.channel, orders_from_lines.channel) as channel,
         coalesce(headers.customer_id, orders_from_lines.customer_id) as customer_id,
         coalesce(headers.seller_id, orders_from_lines.seller_id) as seller_id,
-        coalesce(headers.status, orders_from_lines.status, 'placed') as status,
+        case
+            when headers.status is not null then headers.status
+            when orders_from_lines.status is not null then orders_from_lines.status
+            when orders_from_lines.is_voided then 'cancelled'
+            when orders_from_lines.is_return then 'returned'
+            else 'placed'
+        end as status,
         coalesce(headers.country, orders_from_lines.country, '{{ var("country") }}') as country,
         headers.order_id is not null as has_header,
         headers.source,
         headers.file_sha256,
         headers.row_number,
-        headers.landed_at
+        headers.landed_at,
+        headers.loaded_at
     from headers
     full join orders_from_lines using (order_id)
 )

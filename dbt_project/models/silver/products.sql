@@ -34,7 +34,8 @@ select
     listed.source,
     listed.file_sha256,
     listed.row_number,
-    listed.landed_at
+    listed.landed_at,
+    listed.loaded_at
 from listed
 full join sold_in_orders using (product_id)
 full join sold_in_totals using (product_id)

@@ -2,9 +2,7 @@
 
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
     unique_key=key,
-    on_schema_change='fail',
     post_hook="{{ drop_departed('stg_sessions') }}",
 ) }}
 
@@ -32,5 +30,6 @@ select
     source,
     file_sha256,
     row_number,
-    landed_at
+    landed_at,
+    loaded_at
 from latest

@@ -7,6 +7,7 @@ order_days as (
         order_date as date,
         sum(quantity) as units,
         sum(quantity * unit_price) as revenue,
+        0 as unpriced_units,
         median(unit_price) as unit_price
     from {{ ref('order_lines') }}
     where line_type = 'sale'
@@ -20,6 +21,7 @@ total_days as (
         date,
         units,
         coalesce(units * unit_price, 0) as revenue,
+        if(unit_price is null, units, 0) as unpriced_units,
         unit_price
     from {{ ref('daily_sales') }}
     where units > 0
@@ -37,6 +39,7 @@ select
     date,
     sum(units) as units,
     sum(revenue) as revenue,
+    sum(unpriced_units) as unpriced_units,
     median(unit_price) as unit_price
 from movements
 group by product_id, channel, date

@@ -10,6 +10,7 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         try_cast(date as date) as date,
         ad_channel,
         campaign,

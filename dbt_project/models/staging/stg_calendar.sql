@@ -10,10 +10,11 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         try_cast(date as date) as date,
         event_name,
-        event_type,
-        channel
+        {{ filled('event_type') }} as event_type,
+        {{ filled('channel') }} as channel
     from accepted
 )
 

@@ -10,9 +10,10 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         customer_id,
-        country,
-        city,
+        {{ filled('country') }} as country,
+        {{ filled('city') }} as city,
         try_cast(signup_date as date) as signup_date
     from accepted
 )

@@ -10,6 +10,7 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         product_id,
         try_cast(date as date) as date,
         try_cast(on_hand_units as double) as on_hand_units

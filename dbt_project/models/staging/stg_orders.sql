@@ -10,13 +10,14 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         order_id,
         {{ utc_moment('ordered_at') }} as ordered_at,
         channel,
-        customer_id,
-        seller_id,
-        status,
-        country
+        {{ filled('customer_id') }} as customer_id,
+        {{ filled('seller_id') }} as seller_id,
+        {{ filled('status') }} as status,
+        {{ filled('country') }} as country
     from accepted
 )
 

@@ -10,8 +10,9 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         product_id,
-        channel,
+        {{ filled('channel') }} as channel,
         try_cast(valid_from_date as date) as valid_from_date,
         try_cast(unit_price as double) as unit_price
     from accepted

@@ -10,13 +10,14 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         promotion_id,
         product_id,
-        channel,
+        {{ filled('channel') }} as channel,
         try_cast(start_date as date) as start_date,
         try_cast(end_date as date) as end_date,
         try_cast(discount_share as double) as discount_share,
-        promotion_type
+        {{ filled('promotion_type') }} as promotion_type
     from accepted
 )
 

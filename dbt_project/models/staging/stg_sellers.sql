@@ -10,10 +10,11 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         seller_id,
-        seller_name,
-        country,
-        city
+        {{ filled('seller_name') }} as seller_name,
+        {{ filled('country') }} as country,
+        {{ filled('city') }} as city
     from accepted
 )
 

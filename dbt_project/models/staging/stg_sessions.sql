@@ -10,12 +10,13 @@ typed as (
         file_sha256,
         row_number,
         landed_at,
+        loaded_at,
         session_id,
         try_cast(event_number as bigint) as event_number,
         {{ utc_moment('occurred_at') }} as occurred_at,
         channel,
-        customer_id,
-        product_id,
+        {{ filled('customer_id') }} as customer_id,
+        {{ filled('product_id') }} as product_id,
         event
     from accepted
 )
