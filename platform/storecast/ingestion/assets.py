@@ -102,7 +102,7 @@ bronze_tables = [_bronze(entity) for entity in ENTITIES.values()]
 
 @dg.asset(**table("bronze.public_holidays", PublicHolidays, room=ROOM), deps=[LANDED_FILES])
 def public_holidays(settings: SettingsResource) -> pd.DataFrame:
-    """Public holidays of the shop's country: one row a day and holiday, from 2000 to two years past the last landing."""
+    """Public holidays of the shop's country, from 2000 to two years past the last landing: a row a day and holiday."""
     shop = settings.get()
     last = max(file.landed_at for file in read_manifest(shop.landing_dir))
     return holidays_of(resolve_source(shop).country, range(FIRST_MOMENT.year, last.year + YEARS_AHEAD + 1))

@@ -4,35 +4,44 @@
 gone is taken out again; the landed bytes stay.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
-from storecast.ingestion.contracts import ENTITIES, OPS_TABLES, LandedFiles, bronze_ddl, bronze_types, table_ddl
+from storecast.ingestion.contracts import (
+    ENTITIES,
+    OPS_TABLES,
+    LandedFiles,
+    bronze_ddl,
+    bronze_types,
+    table_ddl,
+)
 from storecast.ingestion.landing import LandedFile
-from storecast.ingestion.readers import open_rows, staging
-from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, Source, SourceFileError
+from storecast.ingestion.sources.base import Feed, Source, SourceFileError
+from storecast.ingestion.staging import Load, Staging
 from storecast.warehouse import Warehouse
-from storecast.warehouse.database import quote
+from storecast.warehouse.database import insert_rows, quote
 
-BATCH_ROWS = 100_000
+GROUP_ROWS = 500_000
+"""So many rows are read before the warehouse is asked for: opening it costs more than a small file's rows."""
 
 
 @dataclass(frozen=True)
-class Load:
-    """A landed file, the feed that maps it, the files it joins, and the mapping's fingerprint."""
+class Plan:
+    """What makes an entity's bronze table what landing and mapping say.
 
-    file: LandedFile
-    feed: Feed
-    entity: str
-    joined: dict[str, tuple[Feed, LandedFile]]
-    mapping_hash: str
+    - `gone`: (feed, file_sha256) that no feed wants any more.
+    - `pending`: loads to make, oldest landing first.
+    - `owners`: which feed's rows of a content stay.
+    """
+
+    gone: list[tuple[str, str]]
+    pending: list[Load]
+    owners: dict[str, str]
 
 
 def ensure_tables(warehouse: Warehouse) -> None:
@@ -77,142 +86,121 @@ def load_entity(
 ) -> int:
     """Bring an entity's bronze table up to date, and return the number of rows loaded.
 
-    Each file is one transaction: wholly there or not at all. `on_file` is told each file's path and rows. Files that
-    cannot be read do not keep the others from being loaded; then `SourceFileError` names them all.
+    Files are written in groups, each one transaction: a file is wholly there or not at all. `now` (UTC) is noted as
+    `loaded_at`; `on_file` is told each file's path and rows. Files that cannot be read do not keep the others from
+    being loaded; then `SourceFileError` names them all.
     """
     ensure_tables(warehouse)
-    wanted = {(load.feed.name, load.file.file_sha256): load for load in _wanted(source, landed, entity)}
-    done = warehouse.read("SELECT feed, file_sha256, mapping_hash FROM ops.loads WHERE entity = ?", [entity])
-    stored = {(row.feed, row.file_sha256): row.mapping_hash for row in done.itertuples()}
-    for feed, sha256 in stored.keys() - wanted.keys():
+    plan = plan_loads(warehouse, source, landed, entity)
+    if plan.gone:
         with warehouse.writing() as connection:
-            _unload(connection, entity, feed, sha256)
-    rows, unreadable = 0, []
-    for key, load in wanted.items():
-        if stored.get(key) == load.mapping_hash:
-            continue
-        try:
-            count = load_file(warehouse, load, landing_dir, now)
-        except SourceFileError as error:
-            unreadable.append(str(error))
-            continue
-        rows += count
-        on_file(load.file.path, count)
+            _unload(connection, entity, plan.gone)
+    total = 0
+    unreadable: list[str] = []
+    waiting: list[tuple[Load, int]] = []
+    with Staging(entity, landing_dir) as staging:
+        for load in plan.pending:
+            try:
+                rows = _stage(staging, load, plan.owners)
+            except SourceFileError as error:
+                unreadable.append(str(error))
+                continue
+            waiting.append((load, rows))
+            on_file(load.file.path, rows)
+            if sum(rows for _, rows in waiting) >= GROUP_ROWS:
+                total += _write(warehouse, staging, waiting, now)
+        total += _write(warehouse, staging, waiting, now)
     if unreadable:
         raise SourceFileError("\n".join(unreadable))
-    return rows
+    return total
 
 
-def load_file(warehouse: Warehouse, load: Load, landing_dir: Path, now: datetime) -> int:
-    """Replace a file's rows in bronze by what its mapping makes of it, and return their number.
+def plan_loads(warehouse: Warehouse, source: Source, landed: Sequence[LandedFile], entity: str) -> Plan:
+    """Compare what is loaded with what has landed.
 
-    The file is read before the warehouse is asked for; `now` is noted as the time of loading. Raises `SourceFileError`
-    where the file cannot be read as its feed says, or another feed loaded the same content.
+    Raises `SourceFileError` where a feed joins a file that never landed.
     """
-    file, entity = load.file, load.entity
-    columns = ", ".join(quote(name) for name in bronze_types(entity))
-    with mapped_rows(load, landing_dir) as incoming, warehouse.writing() as connection:
-        _refuse_same_content(connection, load)
-        _unload(connection, entity, load.feed.name, file.file_sha256)
-        connection.register("incoming", incoming)
-        connection.execute(f"INSERT INTO bronze.{entity} ({columns}) SELECT {columns} FROM incoming")
-        rows, numbers = _one_row(
-            connection,
-            f"SELECT count(*), count(DISTINCT row_number) FROM bronze.{entity} WHERE file_sha256 = ? AND feed = ?",
-            [file.file_sha256, load.feed.name],
-        )
-        if rows != numbers:
-            message = f"feed {load.feed.name}: {rows} rows of {file.path} share {numbers} row numbers; mend its `rows`"
-            raise ValueError(message)
-        connection.execute(
-            "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-            [file.source, load.feed.name, entity, file.file_sha256, rows, load.mapping_hash, now],
-        )
-        connection.execute(
-            "UPDATE ops.landed_files SET rows = ? WHERE feed = ? AND file_sha256 = ?",
-            [rows, load.feed.name, file.file_sha256],
-        )
-    return int(rows)
-
-
-@contextmanager
-def mapped_rows(load: Load, landing_dir: Path) -> Iterator[pa.RecordBatchReader]:
-    """Read a landed file and give its rows as bronze holds them, a batch at a time."""
-    file, feed = load.file, load.feed
-    with closing(staging(landing_dir / "spill")) as connection:
-        open_rows(connection, "raw", file.stored(landing_dir), file.path, feed)
-        for name, (joined_feed, joined) in load.joined.items():
-            open_rows(connection, name, joined.stored(landing_dir), joined.path, joined_feed)
-        try:
-            mapped = connection.execute(
-                _mapping_sql(load), [file.source, feed.name, file.file_sha256, file.landed_at]
-            ).to_arrow_reader(BATCH_ROWS)
-        except duckdb.Error as error:
-            message = f"{file.path} (feed {feed.name}) does not fit its mapping: {error}"
-            raise SourceFileError(message) from error
-        yield mapped
-
-
-def _wanted(source: Source, landed: Sequence[LandedFile], entity: str) -> list[Load]:
-    return [
-        _load(source, landed, feed, entity, file)
+    wanted = {
+        (feed.name, file.file_sha256): _load(source, landed, feed, file)
         for feed in source.feeds_of(entity)
         for file in landed
         if file.feed == feed.name
-    ]
+    }
+    loads = warehouse.read("SELECT feed, file_sha256, mapping_hash, rows FROM ops.loads WHERE entity = ?", [entity])
+    stored = {(row.feed, row.file_sha256): row.mapping_hash for row in loads.itertuples()}
+    return Plan(
+        gone=[key for key in stored if key not in wanted],
+        pending=[load for key, load in wanted.items() if stored.get(key) != load.mapping_hash],
+        owners={row.file_sha256: row.feed for row in loads[loads["rows"] > 0].itertuples() if row[1:3] in wanted},
+    )
 
 
-def _load(source: Source, landed: Sequence[LandedFile], feed: Feed, entity: str, file: LandedFile) -> Load:
+def _load(source: Source, landed: Sequence[LandedFile], feed: Feed, file: LandedFile) -> Load:
     joined = {}
     for name, joined_feed in feed.alongside.items():
         files = [other for other in landed if other.feed == joined_feed]
         if not files:
             pattern = source.feed(joined_feed).pattern
-            message = f"{file.path} (feed {feed.name}) needs {pattern} beside it: put the file into {source.folder}"
+            message = f"{file.path} (feed {feed.name}) needs {pattern} beside it: put that file into {source.folder}"
             raise SourceFileError(message)
         joined[name] = (source.feed(joined_feed), files[-1])
     joined_sha256 = {name: other.file_sha256 for name, (_, other) in joined.items()}
-    return Load(file, feed, entity, joined, feed.mapping_hash(joined_sha256))
+    return Load(file, feed, joined, feed.mapping_hash(joined_sha256))
 
 
-def _mapping_sql(load: Load) -> str:
-    """Return the query from the file's rows to bronze's; an empty cell is null, a malformed row has its mark only."""
-    feed = load.feed
-    raw = f"CASE WHEN {MALFORMED} IS NULL THEN {RAW if feed.keeps_raw else 'NULL'} ELSE {MALFORMED} END"
-    identity = ["?", "?", "?", ROW_NUMBER, "CAST(? AS TIMESTAMP)", f"CAST({raw} AS VARCHAR)"]
-    cells = [
-        f"CASE WHEN {MALFORMED} IS NULL THEN nullif(CAST({feed.columns.get(name, 'NULL')} AS VARCHAR), '') END"
-        for name in ENTITIES[load.entity].columns
-    ]
-    selected = ", ".join(
-        f"{expression} AS {quote(name)}"
-        for expression, name in zip([*identity, *cells], bronze_types(load.entity), strict=True)
-    )
-    return f"SELECT {selected} FROM {feed.rows}"
-
-
-def _refuse_same_content(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
-    other = connection.execute(
-        f"SELECT feed FROM bronze.{load.entity} WHERE file_sha256 = ? AND feed <> ? LIMIT 1",
-        [load.file.file_sha256, load.feed.name],
-    ).fetchone()
-    if other is not None:
+def _stage(staging: Staging, load: Load, owners: dict[str, str]) -> int:
+    """Read a file, and refuse it where another feed's rows have the very same identities."""
+    rows = staging.add(load)
+    owner = owners.setdefault(load.file.file_sha256, load.feed.name) if rows else load.feed.name
+    if owner != load.feed.name:
+        staging.discard(load)
         message = (
-            f"{load.file.path} (feed {load.feed.name}) has the very content of a file of feed {other[0]}: "
+            f"{load.file.path} (feed {load.feed.name}) has the very content of a file of feed {owner}: "
             "its rows would count twice; let one feed take it"
         )
         raise SourceFileError(message)
+    return rows
 
 
-def _unload(connection: duckdb.DuckDBPyConnection, entity: str, feed: str, sha256: str) -> None:
-    """Take a file's rows out of bronze, with what was noted of them."""
-    connection.execute(f"DELETE FROM bronze.{entity} WHERE feed = ? AND file_sha256 = ?", [feed, sha256])
-    connection.execute("DELETE FROM ops.quarantine WHERE entity = ? AND file_sha256 = ?", [entity, sha256])
+def _write(warehouse: Warehouse, staging: Staging, waiting: list[tuple[Load, int]], now: datetime) -> int:
+    """Put the staged files into bronze in one transaction, forget them here, and return their rows."""
+    if not waiting:
+        return 0
+    entity = staging.entity
+    columns = ", ".join(map(quote, bronze_types(entity)))
+    noted = pd.DataFrame(
+        [
+            {**asdict(load.file), "rows": rows, "mapping_hash": load.mapping_hash, "entity": entity, "loaded_at": now}
+            for load, rows in waiting
+        ]
+    ).drop(columns=["path", "bytes", "landed_at"])
+    with warehouse.writing() as connection:
+        _unload(connection, entity, [(load.feed.name, load.file.file_sha256) for load, _ in waiting])
+        connection.register("staged", staging.reader())
+        connection.execute(f"INSERT INTO bronze.{entity} ({columns}) SELECT {columns} FROM staged")
+        insert_rows(connection, "ops.loads", noted)
+        connection.register("noted", noted)
+        connection.execute(
+            "UPDATE ops.landed_files SET rows = noted.rows FROM noted "
+            "WHERE landed_files.feed = noted.feed AND landed_files.file_sha256 = noted.file_sha256"
+        )
+    total = sum(rows for _, rows in waiting)
+    waiting.clear()
+    staging.clear()
+    return total
+
+
+def _unload(connection: duckdb.DuckDBPyConnection, entity: str, loads: Collection[tuple[str, str]]) -> None:
+    """Take files' rows out of bronze, with what was noted of them."""
+    connection.register("unloaded", pd.DataFrame(loads, columns=["feed", "file_sha256"]))
     connection.execute(
-        "DELETE FROM ops.loads WHERE entity = ? AND feed = ? AND file_sha256 = ?", [entity, feed, sha256]
+        f"DELETE FROM bronze.{entity} WHERE (feed, file_sha256) IN (SELECT feed, file_sha256 FROM unloaded)"
     )
-
-
-def _one_row(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[str]) -> tuple[int, int]:
-    row = connection.execute(sql, parameters).fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+    connection.execute(
+        "DELETE FROM ops.quarantine WHERE entity = ? AND file_sha256 IN (SELECT file_sha256 FROM unloaded)", [entity]
+    )
+    connection.execute(
+        "DELETE FROM ops.loads WHERE entity = ? AND (feed, file_sha256) IN (SELECT feed, file_sha256 FROM unloaded)",
+        [entity],
+    )
+    connection.unregister("unloaded")

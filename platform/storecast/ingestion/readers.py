@@ -21,14 +21,6 @@ from storecast.warehouse.database import quote
 BATCH_ROWS = 50_000
 
 
-def staging(folder: Path) -> duckdb.DuckDBPyConnection:
-    """Return a database in memory in which files are read; what does not fit there spills into the folder."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET temp_directory = ?", [str(folder)])
-    return connection
-
-
 def open_rows(connection: duckdb.DuckDBPyConnection, relation: str, stored: Path, path: str, feed: Feed) -> None:
     """Make a landed file's rows a temporary relation of a connection.
 
@@ -122,7 +114,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, relation: str, names: Sequenc
     schema = pa.schema([(ROW_NUMBER, pa.int64()), *((name, pa.string()) for name in columns)])
     table = quote(relation + "_file")
     declared = ", ".join([f"{ROW_NUMBER} BIGINT", *(f"{quote(name)} VARCHAR" for name in columns)])
-    connection.execute(f"CREATE TEMP TABLE {table} ({declared})")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({declared})")
     for batch in batched(rows, BATCH_ROWS):
         numbers, marks, cells = zip(*batch, strict=True)
         arrays = [numbers, marks, *zip(*cells, strict=True)]
@@ -135,7 +127,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, relation: str, names: Sequenc
 
 
 def _create(connection: duckdb.DuckDBPyConnection, relation: str, rows: str, raw: str) -> None:
-    connection.execute(f"CREATE TEMP VIEW {quote(relation)} AS SELECT *, {raw} AS {RAW} FROM ({rows})")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {quote(relation)} AS SELECT *, {raw} AS {RAW} FROM ({rows})")
 
 
 def _row_as_json(names: Sequence[str]) -> str:
