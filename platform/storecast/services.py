@@ -1,0 +1,300 @@
+"""The servers behind `storecast up` and `down`: Dagster's UI and daemon, and MLflow's UI.
+
+Each is a process group of its own with a file in `data/dagster/services`, which tells its process id and which the
+process itself keeps locked while it lives. A process id that another program has got since is thus never ended.
+"""
+
+import fcntl
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from storecast.settings import Settings, process_environment
+from storecast.warehouse import Lease
+
+HOST = "127.0.0.1"
+START_SECONDS = 300.0
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.2
+REPORT_EVERY_SECONDS = 10.0
+LOG_TAIL_LINES = 25
+
+INSTANCE_CONFIG = """\
+# Written by Storecast. The storage is SQLite in this folder.
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency:
+  runs: {max_concurrent_runs: 2}
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 600
+  cancel_timeout_seconds: 180
+  poll_interval_seconds: 30
+code_servers: {local_startup_timeout: 600}
+sensors: {use_threads: true, num_workers: 2}
+schedules: {use_threads: true, num_workers: 1}
+retention:
+  schedule: {purge_after_days: 90}
+  sensor:
+    purge_after_days: {skipped: 7, failure: 30, success: 90}
+"""
+
+DAEMON_HEARTBEATS = "{ instance { daemonHealth { allDaemonStatuses { required lastHeartbeatTime } } } }"
+
+
+class ServiceError(RuntimeError):
+    """A service did not start; the message says what to do and ends with the tail of its log."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running server: its process id is its process group's too; the daemon has no address."""
+
+    name: str
+    pid: int
+    url: str | None
+    log: str
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """What starts a service and tells that it answers, given the moment it was started."""
+
+    name: str
+    command: list[str]
+    port: int | None
+    answers: Callable[[float], bool]
+
+
+def write_instance_config(settings: Settings) -> Path:
+    """Write the configuration of the data folder's Dagster instance and return its path."""
+    path = settings.dagster_home / "dagster.yaml"
+    if not path.exists() or path.read_text(encoding="utf-8") != INSTANCE_CONFIG:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        building = path.with_suffix(".tmp")
+        building.write_text(INSTANCE_CONFIG, encoding="utf-8")
+        building.replace(path)
+    return path
+
+
+def start_services(settings: Settings, repo_root: Path, report: Callable[[str], None] = print) -> list[Service]:
+    """Start what does not run yet, wait until all of it answers, and return all services.
+
+    `repo_root` holds workspace.yaml; `report` is given lines of progress. Raises `ServiceError` where a port is taken
+    or a service does not answer in time; what this call has started is ended then.
+    """
+    write_instance_config(settings)
+    with Lease(_folder(settings) / "up", START_SECONDS).exclusive():
+        for service in running_services(settings):
+            report(f"{service.name} runs already (process {service.pid})")
+        running = {service.name for service in running_services(settings)}
+        missing = [launch for launch in _launches(settings, repo_root) if launch.name not in running]
+        for launch in missing:
+            _require_free_port(launch)
+        try:
+            moment = time.time()
+            started = [_start(settings, launch, report) for launch in missing]
+            for launch, service in zip(missing, started, strict=True):
+                _wait_until_it_answers(settings, launch, service, moment, report)
+        except BaseException:  # KeyboardInterrupt too: nothing is left half started
+            _stop([service for service in running_services(settings) if service.name not in running], settings, report)
+            raise
+    return running_services(settings)
+
+
+def stop_services(settings: Settings, report: Callable[[str], None] = print) -> list[Service]:
+    """End what `start_services` started, with every process it has brought forth, and return it."""
+    services = running_services(settings)
+    if not services:
+        report("nothing runs")
+    _stop(services, settings, report)
+    return services
+
+
+def running_services(settings: Settings) -> list[Service]:
+    """Return the services of this data folder that run.
+
+    Raises `ServiceError` for one whose starter was killed before it could write the process id down.
+    """
+    return [_read(file) for file in sorted(_folder(settings).glob("*.json")) if _is_locked(file)]
+
+
+def _launches(settings: Settings, repo_root: Path) -> list[_Launch]:
+    from storecast.registry.store import ModelStore  # noqa: PLC0415 - brings MLflow, which `storecast run` needs not yet
+
+    dagster, mlflow = settings.dagster_port, settings.mlflow_port
+    workspace = ["--workspace", str(repo_root / "workspace.yaml")]
+    artifacts = (settings.mlflow_dir / "artifacts").as_uri()
+    store = ["--backend-store-uri", ModelStore.of(settings).uri, "--default-artifact-root", artifacts]
+    store += ["--no-serve-artifacts"]  # they lie in the data folder, where the UI reads them itself
+    return [
+        _Launch(
+            "dagster-webserver",
+            ["-m", "dagster_webserver", "--host", HOST, "--port", str(dagster), *workspace],
+            dagster,
+            lambda _: _answers(dagster, "/server_info"),
+        ),
+        _Launch(
+            "dagster-daemon",
+            ["-m", "dagster._daemon", "run", *workspace],
+            None,
+            lambda started: _daemons_beat_since(dagster, started),
+        ),
+        _Launch(
+            "mlflow",
+            ["-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow), "--workers", "1", *store],
+            mlflow,
+            lambda _: _answers(mlflow, "/health"),
+        ),
+    ]
+
+
+def _start(settings: Settings, launch: _Launch, report: Callable[[str], None]) -> Service:
+    log = settings.dagster_home / "logs" / f"{launch.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    settings.mlflow_dir.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **process_environment(settings), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    file = os.open(_folder(settings) / f"{launch.name}.json", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)  # inherited: held while the process lives
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *launch.command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=[file],
+            )
+        url = f"http://{HOST}:{launch.port}" if launch.port is not None else None
+        service = Service(name=launch.name, pid=process.pid, url=url, log=str(log))
+        os.write(file, json.dumps(asdict(service)).encode())
+    finally:
+        os.close(file)
+    report(f"starting {service.name} (process {service.pid}, log {service.log})")
+    return service
+
+
+def _wait_until_it_answers(
+    settings: Settings, launch: _Launch, service: Service, moment: float, report: Callable[[str], None]
+) -> None:
+    reported = time.time()
+    while not launch.answers(moment):
+        if not _is_locked(_folder(settings) / f"{service.name}.json"):
+            message = f"{service.name} ended while it started. Its log {service.log} says:\n{_tail(service)}"
+            raise ServiceError(message)
+        if time.time() - moment > START_SECONDS:
+            message = f"{service.name} gave no answer in {START_SECONDS:g} s. Its log says:\n{_tail(service)}"
+            raise ServiceError(message)
+        if time.time() - reported > REPORT_EVERY_SECONDS:
+            reported = time.time()
+            report(f"waiting for {service.name} … {reported - moment:.0f} s")
+        time.sleep(POLL_SECONDS)
+    report(f"{service.name} answers{f' at {service.url}' if service.url else ''}")
+
+
+def _stop(services: list[Service], settings: Settings, report: Callable[[str], None]) -> None:
+    for service in services:
+        _signal(service, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for service in services:
+        while _lives(service, settings) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        _signal(service, signal.SIGKILL)
+        (_folder(settings) / f"{service.name}.json").unlink(missing_ok=True)
+        report(f"{service.name} ended (process {service.pid})")
+
+
+def _lives(service: Service, settings: Settings) -> bool:
+    """Tell whether the service or one of the processes it has brought forth is there."""
+    with suppress(ChildProcessError):  # started by another process, which reaps it
+        os.waitpid(service.pid, os.WNOHANG)
+    return _is_locked(_folder(settings) / f"{service.name}.json") or _signal(service, 0)
+
+
+def _signal(service: Service, number: int) -> bool:
+    try:
+        os.killpg(service.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.dagster_home / "services"
+
+
+def _is_locked(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _read(file: Path) -> Service:
+    text = file.read_text(encoding="utf-8")
+    if not text:
+        message = f"a process holds {file} without its id in it: find it with `lsof {file}` and end it"
+        raise ServiceError(message)
+    return Service(**json.loads(text))
+
+
+def _require_free_port(launch: _Launch) -> None:
+    if launch.port is None:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, launch.port))
+        except OSError as error:
+            variable = "STORECAST_MLFLOW_PORT" if launch.name == "mlflow" else "STORECAST_DAGSTER_PORT"
+            message = (
+                f"port {launch.port} for {launch.name} is taken ({error.strerror}): end the program that "
+                f"listens there, or choose another port with {variable}"
+            )
+            raise ServiceError(message) from error
+
+
+def _answers(port: int, path: str) -> bool:
+    return _ask(port, "GET", path) is not None
+
+
+def _daemons_beat_since(port: int, moment: float) -> bool:
+    answer = _ask(port, "POST", "/graphql", {"query": DAEMON_HEARTBEATS})
+    if answer is None:
+        return False
+    daemons = json.loads(answer)["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+    return all((daemon["lastHeartbeatTime"] or 0) > moment for daemon in daemons if daemon["required"])
+
+
+def _ask(port: int, method: str, path: str, question: dict[str, str] | None = None) -> bytes | None:
+    """Return the body of a good answer, None where there is none yet; no proxy comes between."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    try:
+        body = None if question is None else json.dumps(question)
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.read() if answer.status == http.client.OK else None
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _tail(service: Service) -> str:
+    lines = Path(service.log).read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-LOG_TAIL_LINES:])
