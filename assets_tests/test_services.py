@@ -1,0 +1,162 @@
+"""The real servers, on free ports and a data folder of their own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from storecast.services import (
+    ServiceError,
+    running_services,
+    start_services,
+    stop_services,
+    write_instance_config,
+)
+from storecast.settings import Settings
+
+REPOSITORY = Path(__file__).parents[1]
+NAMES = ["dagster-daemon", "dagster-webserver", "mlflow"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def settings(tmp_path) -> Iterator[Settings]:
+    settings = Settings(data_dir=tmp_path / "data", dagster_port=free_port(), mlflow_port=free_port())
+    yield settings
+    stop_services(settings, report=lambda _: None)
+
+
+def processes_of(settings: Settings) -> set[int]:
+    """Return every process of this data folder, found by its environment: an eye of its own on what is left behind."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state != "Z" and f"STORECAST_DATA_DIR={settings.data_dir}".encode() in environment.split(b"\0"):
+            found.add(int(folder.name))
+    return found - {os.getpid()}
+
+
+def test_the_instance_keeps_quiet_and_starts_few_runs_at_once(settings):
+    path = write_instance_config(settings)
+    assert path == settings.data_dir / "dagster" / "dagster.yaml"
+    config = yaml.safe_load(path.read_text())
+    assert config["telemetry"] == {"enabled": False}
+    assert config["concurrency"]["runs"]["max_concurrent_runs"] == 2
+    assert config["run_monitoring"]["enabled"]
+    written = path.stat().st_mtime_ns
+    assert write_instance_config(settings) == path
+    assert path.stat().st_mtime_ns == written
+
+
+def test_dagster_takes_the_instance_s_configuration(settings, monkeypatch):
+    import dagster as dg
+
+    write_instance_config(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        assert not instance.telemetry_enabled
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+        assert instance.run_monitoring_enabled
+        assert instance.storage_directory().startswith(str(settings.data_dir))
+
+
+def test_nothing_runs_in_a_new_folder_and_down_says_so(settings):
+    told: list[str] = []
+    assert running_services(settings) == []
+    assert stop_services(settings, report=told.append) == []
+    assert told == ["nothing runs"]
+    assert not settings.data_dir.exists()
+
+
+def test_a_taken_port_is_an_error_that_names_the_port_and_the_setting(settings):
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", settings.mlflow_port))
+        stranger.listen()
+        expected = rf"port {settings.mlflow_port} for mlflow is taken .* choose another port with STORECAST_MLFLOW_PORT"
+        with pytest.raises(ServiceError, match=expected):
+            start_services(settings, REPOSITORY, report=lambda _: None)
+    assert running_services(settings) == []
+
+
+def test_a_service_that_does_not_start_shows_its_log_and_leaves_nothing_behind(settings, tmp_path):
+    (tmp_path / "workspace.yaml").write_text("load_from: nonsense")
+    with pytest.raises(ServiceError, match=r"(?s)dagster-\w+ ended while .* says:.*load_from must be list"):
+        start_services(settings, tmp_path, report=lambda _: None)
+    assert running_services(settings) == []
+    assert processes_of(settings) == set()
+
+
+def test_down_never_ends_a_process_that_has_got_the_id_of_a_dead_service(settings):
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    try:
+        folder = settings.dagster_home / "services"
+        folder.mkdir(parents=True)
+        dead = {"name": "mlflow", "pid": stranger.pid, "url": None, "log": "mlflow.log"}
+        (folder / "mlflow.json").write_text(json.dumps(dead))
+        assert running_services(settings) == []
+        assert stop_services(settings, report=lambda _: None) == []
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@pytest.mark.slow
+def test_up_starts_all_three_once_and_down_ends_every_process(settings):
+    told: list[str] = []
+    started = start_services(settings, REPOSITORY, report=told.append)
+    assert [service.name for service in started] == NAMES
+    dagster = requests.post(
+        f"http://127.0.0.1:{settings.dagster_port}/graphql",
+        json={
+            "query": "{ version repositoriesOrError { ... on RepositoryConnection { nodes { location { name } } } } }"
+        },
+        timeout=30,
+    ).json()["data"]
+    assert dagster["version"]
+    assert dagster["repositoriesOrError"] == {"nodes": [{"location": {"name": "storecast"}}]}
+    assert requests.get(f"http://127.0.0.1:{settings.mlflow_port}/health", timeout=30).text == "OK"
+    for service in started:
+        assert f"starting {service.name} (process {service.pid}" in "\n".join(told)
+
+    assert start_services(settings, REPOSITORY, report=told.append) == started
+    assert f"mlflow runs already (process {started[2].pid})" in told
+    before = processes_of(settings)
+    assert len(before) >= 5, "the servers and Dagster's code servers"
+
+    assert stop_services(settings, report=lambda _: None) == started
+    assert processes_of(settings) == set()
+    assert running_services(settings) == []
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{settings.mlflow_port}/health", timeout=5)
+
+
+@pytest.mark.slow
+def test_up_brings_back_the_one_that_died(settings):
+    started = {service.name: service for service in start_services(settings, REPOSITORY, report=lambda _: None)}
+    os.killpg(started["mlflow"].pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while len(running_services(settings)) == 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    again = {service.name: service for service in start_services(settings, REPOSITORY, report=lambda _: None)}
+    assert again["dagster-daemon"] == started["dagster-daemon"]
+    assert again["dagster-webserver"] == started["dagster-webserver"]
+    assert again["mlflow"].pid != started["mlflow"].pid
