@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# a loaded machine is no failure, and CI tries the same examples each time
+settings.register_profile("storecast", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("storecast")
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +19,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not here: set STORECAST_TEST_DATA (looked in {folder})")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what is fast first: who breaks something knows it soon."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded with `record_property`, wherever they ran."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

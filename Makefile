@@ -1,0 +1,51 @@
+# Makes .venv from the lock, and calls `storecast`, pytest and the linters. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= $(shell command -v python3.12 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help run up down test check clean lock
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## the main job; SOURCE=… DATA=folder CONFIG=mapping.toml PRODUCTS=n choose other input than the demo shop
+	$(BIN)/storecast run $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--path "$(DATA)") \
+		$(if $(CONFIG),--config "$(CONFIG)") $(if $(PRODUCTS),--products "$(PRODUCTS)")
+
+up: $(INSTALLED) ## start Dagster's UI and daemon and MLflow's UI
+	$(BIN)/storecast up
+
+down: $(INSTALLED) ## end what `make up` started
+	$(BIN)/storecast down
+
+test: $(INSTALLED) ## the whole test suite, fast tests first; ARGS=… go to pytest
+	$(BIN)/pytest $(ARGS)
+
+check: $(INSTALLED) ## linters, types, import contracts, size limits
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt_project/models
+	$(BIN)/pytest -q assets_tests/test_house_rules.py
+
+clean: ## remove .venv and caches; the data folder stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache platform/storecast.egg-info
+
+lock: ## resolve requirements.lock anew (needs uv): hashes, no index addresses
+	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		--python-version 3.12 --group dev --constraint constraints.txt pyproject.toml --output-file requirements.lock
+
+# Without the stamp the folder is made anew, and an old stamp goes before anything is changed: an installation that was
+# killed starts again. `--no-deps`: the lock is complete, and pip mixes up extras and hashes where it resolves itself.
+$(INSTALLED): requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || { echo "Storecast needs Python 3.12," \
+		"this is $(or $(PYTHON),none): install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Installing the locked packages into .venv; the first time about 1 GB and some minutes"
+	@if [ -e $@ ]; then rm $@; else "$(PYTHON)" -m venv --clear .venv; fi
+	$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
