@@ -1,0 +1,71 @@
+"""A shop in a temporary folder: files in, tables out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from storecast.ingestion.contracts import ENTITIES
+from storecast.ingestion.judging import judge
+from storecast.ingestion.landing import land
+from storecast.ingestion.loading import ensure_tables, landed_table, load_entity
+from storecast.ingestion.sources import Source
+from storecast.warehouse import Warehouse
+
+NOW = datetime(2026, 11, 20, 12, 0, 0)
+
+
+@dataclass
+class Shop:
+    """A source's folder, its landing and its warehouse."""
+
+    folder: Path
+    landing_dir: Path
+    warehouse: Warehouse
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+        return target
+
+    def ingest(self, source: Source, now: datetime = NOW) -> int:
+        """Land, load and judge; return the number of rows loaded."""
+        landed = land(source, self.landing_dir, now)
+        ensure_tables(self.warehouse)
+        self.warehouse.replace_table("ops.landed_files", landed_table(self.warehouse, landed))
+        rows = sum(load_entity(self.warehouse, source, landed, name, self.landing_dir, now) for name in ENTITIES)
+        judge(self.warehouse, source, now)
+        return rows
+
+    def bronze(self, entity: str) -> pd.DataFrame:
+        return self.warehouse.read(f"SELECT * FROM bronze.{entity} ORDER BY feed, landed_at, file_sha256, row_number")
+
+    def reasons(self, entity: str) -> dict[int, str]:
+        """Return row number → reasons of an entity's quarantined rows."""
+        rows = self.warehouse.read("SELECT row_number, reasons FROM ops.quarantine WHERE entity = ?", [entity])
+        return dict(zip(rows["row_number"].tolist(), rows["reasons"].tolist(), strict=True))
+
+
+@pytest.fixture
+def make_shop(tmp_path: Path) -> Callable[[str], Shop]:
+    def make(name: str = "shop") -> Shop:
+        folder = tmp_path / name / "source"
+        folder.mkdir(parents=True)
+        data_dir = tmp_path / name / "data"
+        return Shop(folder, data_dir / "landing", Warehouse(data_dir / "warehouse.duckdb"))
+
+    return make
+
+
+@pytest.fixture
+def shop(make_shop: Callable[[str], Shop]) -> Shop:
+    return make_shop("shop")
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
