@@ -1,0 +1,68 @@
+"""Closed-form forecasters: whole panels by slicing, no loop over series."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.panel import FloatArray, Panel
+
+
+class SeasonalNaive(PanelForecaster):
+    """The same day of the last season again.
+
+    Where a series is shorter than a season, the days it lacks are its mean.
+
+    Parameters
+    ----------
+    season_length : days in a season, 7 for the week.
+    """
+
+    def __init__(self, season_length: int = 7) -> None:
+        self.season_length = season_length
+        super().__init__()
+
+    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
+        return seasonal_average(panel.units, self.season_length, 1, horizon)
+
+
+class SeasonalWindowAverage(PanelForecaster):
+    """The mean of the same weekday over the last few weeks.
+
+    Parameters
+    ----------
+    season_length : days in a season, 7 for the week.
+    seasons : how many of the latest seasons are averaged.
+    """
+
+    def __init__(self, season_length: int = 7, seasons: int = 4) -> None:
+        self.season_length = season_length
+        self.seasons = seasons
+        super().__init__()
+
+    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
+        return seasonal_average(panel.units, self.season_length, self.seasons, horizon)
+
+
+def seasonal_average(units: FloatArray, season_length: int, seasons: int, horizon: int) -> FloatArray:
+    """Mean of the days of equal place in the last `seasons` seasons, repeated over `horizon` days.
+
+    `units` has shape (series, days) with NaN before a series' first day; days of which a series has seen none get the
+    mean of what it has seen in the window. Result: (series, horizon).
+
+    >>> seasonal_average(np.array([[1.0, 2.0, 3.0, 4.0], [np.nan, np.nan, np.nan, 6.0]]), 2, 2, 3)
+    array([[2., 3., 2.],
+           [6., 6., 6.]])
+    """
+    width = season_length * seasons
+    window = units[:, -width:]
+    if window.shape[1] < width:
+        window = np.hstack([np.full((len(units), width - window.shape[1]), np.nan), window])
+    seen = ~np.isnan(window)
+    values = np.where(seen, window, 0.0)
+    by_place = (len(units), seasons, season_length)
+    count = seen.reshape(by_place).sum(axis=1)
+    total = values.reshape(by_place).sum(axis=1)
+    overall = values.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    season = np.where(count > 0, total / np.maximum(count, 1), overall[:, None])
+    return season[:, np.arange(horizon) % season_length]

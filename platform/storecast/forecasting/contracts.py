@@ -1,0 +1,245 @@
+"""The tables this room reads and publishes: every column name is spelled here and nowhere else.
+
+Columns are the pandas columns of the DuckDB tables of the same name, strict: one column more or less breaks the contract.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+PRODUCT_ID: Final = "product_id"
+CHANNEL: Final = "channel"
+CATEGORY: Final = "category"
+DATE: Final = "date"
+UNITS: Final = "units"
+UNIT_PRICE: Final = "unit_price"
+IS_ON_PROMOTION: Final = "is_on_promotion"
+DISCOUNT_SHARE: Final = "discount_share"
+IS_PRICE_PLANNED: Final = "is_price_planned"
+HAS_EVENT: Final = "has_event"
+EVENT_NAME: Final = "event_name"
+ORIGIN_DATE: Final = "origin_date"
+HORIZON_DAY: Final = "horizon_day"
+HORIZON_DAYS: Final = "horizon_days"
+MEAN_UNITS: Final = "mean_units"
+MEAN_REVENUE: Final = "mean_revenue"
+MODEL: Final = "model"
+MODEL_VERSION: Final = "model_version"
+FALLBACK_REASON: Final = "fallback_reason"
+PARTITION_KEY: Final = "partition_key"
+DEMAND_CLASS: Final = "demand_class"
+SPLIT: Final = "split"
+LEVEL: Final = "level"
+SERIES: Final = "series"
+WINDOW_START_DATE: Final = "window_start_date"
+WINDOW_END_DATE: Final = "window_end_date"
+WAPE: Final = "wape"
+BIAS: Final = "bias"
+RMSSE: Final = "rmsse"
+MASE: Final = "mase"
+MAPE: Final = "mape"
+PINBALL: Final = "pinball"
+COVERAGE_90: Final = "coverage_90"
+COVERAGE_50: Final = "coverage_50"
+SKILL: Final = "skill_over_seasonal_naive"
+TRAINING_ID: Final = "training_id"
+REASON: Final = "reason"
+PAYLOAD: Final = "payload"
+PARAMETERS: Final = "parameters"
+SNAPSHOT_HASH: Final = "snapshot_hash"
+SCOPE: Final = "scope"
+FROM_DAY: Final = "from_day"
+FROM_UNITS: Final = "from_units"
+QUANTILE: Final = "quantile"
+VALUE: Final = "value"
+
+SELECTION: Final = "selection"
+EVALUATION: Final = "evaluation"
+CHAMPION: Final = "champion"
+ALL_CLASSES: Final = "all"
+LEVELS: Final = ("product_channel", "product", "category", "channel", "total")
+
+QUANTILES: Final = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+UNIT_QUANTILES: Final = tuple(f"p{round(alpha * 100):02d}_units" for alpha in QUANTILES)
+REVENUE_QUANTILES: Final = tuple(f"p{round(alpha * 100):02d}_revenue" for alpha in QUANTILES)
+
+
+def _quantity(*, required: bool = True, **rules: Any) -> Any:
+    """A number; `required` forbids NaN."""
+    return pa.Field(nullable=not required, **rules)
+
+
+class _Contract(pa.DataFrameModel):
+    """Strict and without coercion: what does not fit is an error."""
+
+    class Config:
+        strict = True
+        coerce = False
+
+
+class _DriversOfADay(pa.DataFrameModel):
+    """What may move the demand of a product in a channel on a day."""
+
+    product_id: str
+    channel: str
+    date: Any = pa.Field(nullable=False)
+    unit_price: float = _quantity(required=False, ge=0)
+    is_on_promotion: bool
+    discount_share: float = _quantity(ge=0, le=1)
+    is_price_planned: bool
+    has_event: bool
+    event_name: str = pa.Field(nullable=True)
+
+
+class DailyDemand(_DriversOfADay):
+    """The columns of `gold.daily_demand` that this room reads; dense up to one common last day."""
+
+    units: float = _quantity(ge=0)
+
+
+class PlannedDrivers(_DriversOfADay):
+    """The columns of `gold.planned_drivers` that this room reads: the days after the last day loaded."""
+
+
+class DemandForecasts(_Contract):
+    """One row an origin, product, channel and day ahead."""
+
+    origin_date: pa.DateTime
+    product_id: str
+    channel: str
+    date: pa.DateTime
+    horizon_day: int = _quantity(ge=1)
+    mean_units: float = _quantity(ge=0)
+    p05_units: float = _quantity(ge=0)
+    p10_units: float = _quantity(ge=0)
+    p25_units: float = _quantity(ge=0)
+    p50_units: float = _quantity(ge=0)
+    p75_units: float = _quantity(ge=0)
+    p90_units: float = _quantity(ge=0)
+    p95_units: float = _quantity(ge=0)
+    model: str
+    model_version: str
+    fallback_reason: str = pa.Field(nullable=True)
+    partition_key: str
+
+    @pa.dataframe_check(error="quantiles rise with their share and nothing is infinite")
+    @classmethod
+    def quantiles_rise(cls, forecasts: pd.DataFrame) -> bool:
+        """Whether each row's quantiles are in order and finite."""
+        return _is_rising(forecasts, UNIT_QUANTILES) and bool(np.isfinite(forecasts[MEAN_UNITS]).all())
+
+
+class RevenueForecasts(_Contract):
+    """One row an origin, product, channel and day ahead; revenue is missing where no price is known."""
+
+    origin_date: pa.DateTime
+    product_id: str
+    channel: str
+    date: pa.DateTime
+    mean_revenue: float = _quantity(required=False, ge=0)
+    p05_revenue: float = _quantity(required=False, ge=0)
+    p10_revenue: float = _quantity(required=False, ge=0)
+    p25_revenue: float = _quantity(required=False, ge=0)
+    p50_revenue: float = _quantity(required=False, ge=0)
+    p75_revenue: float = _quantity(required=False, ge=0)
+    p90_revenue: float = _quantity(required=False, ge=0)
+    p95_revenue: float = _quantity(required=False, ge=0)
+    unit_price: float = _quantity(required=False, ge=0)
+    model: str
+    model_version: str
+    partition_key: str
+
+
+class ForecastAccuracy(_Contract):
+    """One row an evaluation origin, level, demand class and model."""
+
+    origin_date: pa.DateTime
+    level: str = pa.Field(isin=LEVELS)
+    demand_class: str
+    model: str
+    split: str = pa.Field(eq=EVALUATION)
+    window_start_date: pa.DateTime
+    window_end_date: pa.DateTime
+    horizon_days: int = _quantity(ge=1)
+    series: int = _quantity(ge=1)
+    wape: float = _quantity(required=False, ge=0)
+    bias: float = _quantity(required=False)
+    rmsse: float = _quantity(required=False, ge=0)
+    mase: float = _quantity(required=False, ge=0)
+    mape: float = _quantity(required=False, ge=0)
+    pinball: float = _quantity(required=False, ge=0)
+    coverage_90: float = _quantity(required=False, ge=0, le=1)
+    coverage_50: float = _quantity(required=False, ge=0, le=1)
+    skill_over_seasonal_naive: float = _quantity(required=False, le=1)
+
+
+class Backtests(_Contract):
+    """One row a split, origin, product, channel, day ahead and model."""
+
+    split: str = pa.Field(isin=(SELECTION, EVALUATION))
+    origin_date: pa.DateTime
+    product_id: str
+    channel: str
+    date: pa.DateTime
+    horizon_day: int = _quantity(ge=1)
+    model: str
+    mean_units: float = _quantity(ge=0)
+    units: float = _quantity(ge=0)
+
+
+class ModelScores(_Contract):
+    """One row a split, origin, product, channel and model; ratios are missing where nothing was sold."""
+
+    split: str = pa.Field(isin=(SELECTION, EVALUATION))
+    origin_date: pa.DateTime
+    product_id: str
+    channel: str
+    demand_class: str
+    model: str
+    wape: float = _quantity(required=False, ge=0)
+    bias: float = _quantity(required=False)
+    rmsse: float = _quantity(required=False, ge=0)
+    mase: float = _quantity(required=False, ge=0)
+
+
+class Champions(_Contract):
+    """One row a training, product and channel."""
+
+    training_id: str
+    product_id: str
+    channel: str
+    demand_class: str
+    model: str
+    reason: str
+
+
+class IntervalScales(_Contract):
+    """What makes quantiles of means; one row a pool's quantile, a class's spread or a series' spread, told by `scope`."""
+
+    training_id: str
+    scope: str = pa.Field(isin=("pool", "class", "series"))
+    product_id: str = pa.Field(nullable=True)
+    channel: str = pa.Field(nullable=True)
+    demand_class: str = pa.Field(nullable=True)
+    from_day: float = _quantity(required=False, ge=1)
+    from_units: float = _quantity(required=False, ge=0)
+    quantile: float = _quantity(required=False, gt=0, lt=1)
+    value: float
+
+
+class FittedModels(_Contract):
+    """One row a training and global model; the payload is text: LightGBM's format and JSON, never a pickle."""
+
+    training_id: str
+    origin_date: pa.DateTime
+    model: str
+    payload: str
+    parameters: str
+    snapshot_hash: str
+
+
+def _is_rising(table: pd.DataFrame, columns: tuple[str, ...]) -> bool:
+    values = table[list(columns)].to_numpy(np.float64)
+    return bool((np.diff(values, axis=1) >= 0).all() and np.isfinite(values).all())

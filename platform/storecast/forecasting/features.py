@@ -1,0 +1,227 @@
+"""What the global model sees of a series on a day: built from the days before it and from drivers known in advance.
+
+One function makes the features of one day, for training and for prediction alike, and the sums it reads are written up
+to the day before: no feature can look ahead. All sums run along a series, so a series' features do not depend on which
+other series are beside it.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from storecast.forecasting import contracts as c
+from storecast.forecasting.panel import (
+    EVENT_CODE,
+    FloatArray,
+    BoolArray,
+    IntArray,
+    DRIVERS,
+    Panel,
+    carried_forward,
+    extended_times,
+)
+
+WINDOWS = (7, 28, 91, 182)
+WEEKDAY_WEEKS = (4, 8)
+PRICE_WINDOW = 91
+PROMOTION_WINDOW = 28
+LONGEST_WAIT = 182
+SALE_THRESHOLD = 0.5
+DRIVERS_READ = (*DRIVERS, EVENT_CODE)
+FeatureArray = npt.NDArray[np.float32]
+Encoders = Mapping[str, Mapping[str, int]]
+
+UNIT_FEATURES = (
+    *(f"mean_{window}" for window in WINDOWS),
+    *(f"weekday_mean_{weeks}" for weeks in WEEKDAY_WEEKS),
+    "mean_7_lag_7",
+    "mean_28_lag_28",
+    "mean_year_ago",
+    "mean_28_year_ago",
+    "size_91",
+)
+OTHER_FEATURES = (
+    "step",
+    "sold_share_28",
+    "sold_share_91",
+    "days_since_sale",
+    "age_days",
+    c.UNIT_PRICE,
+    "price_to_mean",
+    c.IS_ON_PROMOTION,
+    c.DISCOUNT_SHARE,
+    "promotion_share_28",
+    c.HAS_EVENT,
+    "weekday",
+    "day_of_month",
+    "day_of_year",
+)
+CATEGORICAL_FEATURES = (EVENT_CODE, c.CATEGORY, c.CHANNEL)
+FEATURES = (*UNIT_FEATURES, *OTHER_FEATURES, *CATEGORICAL_FEATURES)
+
+
+def encoders_of(panel: Panel) -> dict[str, dict[str, int]]:
+    """Numbers for the categories, channels and events of a panel, in the order of their names."""
+    texts = {
+        name: sorted(set(panel.statics[name])) if name in panel.statics else [] for name in (c.CATEGORY, c.CHANNEL)
+    }
+    texts[EVENT_CODE] = sorted(panel.event_names)
+    return {name: {text: code for code, text in enumerate(values)} for name, values in texts.items()}
+
+
+class FeatureSource:
+    """Running sums over a panel from which the features of any day are differences.
+
+    Parameters
+    ----------
+    panel : history, and drivers for as many days after it as `horizon`.
+    horizon : days after the history whose features will be asked for.
+    encoders : as `encoders_of` made them at training; a text that is not in them is missing (NaN).
+    longest_step : days ahead from which on a day ahead counts as that.
+    """
+
+    def __init__(self, panel: Panel, horizon: int, encoders: Encoders, longest_step: int) -> None:
+        self._longest_step = longest_step
+        self._first_day = panel.first_day
+        self._units = _widened(panel.units, horizon)
+        self._unit_sums = _running_sums(self._units)
+        self._seen = _running_sums(~np.isnan(self._units))
+        self._sold = _running_sums(np.minimum(self._units, 1.0))
+        self._last_sale = _last_sale_before(self._units)
+        drivers = {name: _driver(panel, name, panel.days + horizon) for name in DRIVERS_READ}
+        price = drivers[c.UNIT_PRICE]
+        self._price_sums = _running_sums(price)
+        self._price_seen = _running_sums(~np.isnan(price))
+        self._last_price = carried_forward(price)
+        self._promotion_sums = _running_sums(drivers[c.IS_ON_PROMOTION])
+        self._is_planned = drivers[c.IS_PRICE_PLANNED] > 0
+        self._drivers = drivers
+        self._calendar = _calendar(panel.times, panel.days + horizon)
+        self._statics = {
+            name: _codes(panel.statics, name, encoders, len(panel.keys)) for name in (c.CATEGORY, c.CHANNEL)
+        }
+        self._events = _event_codes(drivers[EVENT_CODE], panel.event_names, encoders)
+
+    def on_day(self, day: int, known: int, rows: BoolArray) -> FeatureArray:
+        """Features of some series on a day, (rows, len(FEATURES)), from the `known` days of history before it."""
+        columns = {**self._unit_features(day, known), **self._other_features(day, known)}
+        return np.stack([columns[name][rows] for name in FEATURES], axis=1).astype(np.float32)
+
+    def has_begun(self, day: int) -> BoolArray:
+        """Which series have at least one day of history before a day."""
+        return self._first_day < day
+
+    def _mean(self, day: int, window: int) -> FloatArray:
+        """Mean units over the `window` days before a day, of those the series has lived; NaN where none."""
+        start = max(day - window, 0)
+        if start >= day:
+            return np.full(len(self._units), np.nan)
+        return _ratio(self._unit_sums[:, day] - self._unit_sums[:, start], self._seen[:, day] - self._seen[:, start])
+
+    def _sold_share(self, day: int, window: int) -> FloatArray:
+        start = max(day - window, 0)
+        return _ratio(self._sold[:, day] - self._sold[:, start], self._seen[:, day] - self._seen[:, start])
+
+    def _weekday_mean(self, day: int, known: int, weeks: int) -> FloatArray:
+        """Mean of the latest known days of the same weekday as a day."""
+        latest = day - 7 * ((day - known) // 7 + 1)
+        columns = [latest - 7 * week for week in range(weeks) if latest >= 7 * week]
+        values = self._units[:, columns]
+        seen = ~np.isnan(values)
+        return _ratio(np.where(seen, values, 0.0).sum(axis=1), seen.sum(axis=1))
+
+    def _unit_features(self, day: int, known: int) -> dict[str, FloatArray]:
+        features = {f"mean_{window}": self._mean(known, window) for window in WINDOWS}
+        features |= {f"weekday_mean_{weeks}": self._weekday_mean(day, known, weeks) for weeks in WEEKDAY_WEEKS}
+        features["mean_7_lag_7"] = self._mean(known - 7, 7)
+        features["mean_28_lag_28"] = self._mean(known - 28, 28)
+        features["mean_year_ago"] = self._mean(day - 364 + 4, 7)
+        features["mean_28_year_ago"] = self._mean(known - 364, 28)
+        features["size_91"] = _ratio(self._mean(known, 91), self._sold_share(known, 91))
+        return features
+
+    def _other_features(self, day: int, known: int) -> dict[str, FloatArray]:
+        start = max(known - PRICE_WINDOW, 0)
+        mean_price = _ratio(
+            self._price_sums[:, known] - self._price_sums[:, start],
+            self._price_seen[:, known] - self._price_seen[:, start],
+        )
+        is_planned = self._is_planned[:, day]  # what was not planned was not known before the day
+        price = np.where(is_planned, self._drivers[c.UNIT_PRICE][:, day], self._last_price[:, known - 1])
+        promotion_start = max(known - PROMOTION_WINDOW, 0)
+        promotions = self._promotion_sums[:, known] - self._promotion_sums[:, promotion_start]
+        return {
+            "step": np.full(len(self._units), float(min(day - known + 1, self._longest_step))),
+            "sold_share_28": self._sold_share(known, 28),
+            "sold_share_91": self._sold_share(known, 91),
+            "days_since_sale": np.minimum(known - self._last_sale[:, known], LONGEST_WAIT).astype(np.float64),
+            "age_days": (known - self._first_day).astype(np.float64),
+            "price_to_mean": _ratio(price, mean_price),
+            "promotion_share_28": promotions / PROMOTION_WINDOW,
+            c.UNIT_PRICE: price,
+            c.IS_ON_PROMOTION: np.where(is_planned, self._drivers[c.IS_ON_PROMOTION][:, day], 0.0),
+            c.DISCOUNT_SHARE: np.where(is_planned, self._drivers[c.DISCOUNT_SHARE][:, day], 0.0),
+            c.HAS_EVENT: self._drivers[c.HAS_EVENT][:, day],
+            **{name: np.full(len(self._units), values[day]) for name, values in self._calendar.items()},
+            EVENT_CODE: self._events[:, day],
+            **self._statics,
+        }
+
+
+def _widened(values: FloatArray, columns: int) -> FloatArray:
+    return np.hstack([values, np.full((len(values), columns), np.nan)])
+
+
+def _running_sums(values: FloatArray | BoolArray) -> FloatArray:
+    """Sums of the columns before each, one column more than `values`; NaN counts nothing."""
+    sums = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.cumsum(np.nan_to_num(values.astype(np.float64)), axis=1, out=sums[:, 1:])
+    return sums
+
+
+def _last_sale_before(units: FloatArray) -> IntArray:
+    """For each column the column of the latest sale before it; a long time ago where there was none."""
+    sale_days = np.where(units >= SALE_THRESHOLD, np.arange(units.shape[1]), -LONGEST_WAIT)
+    before = np.full((units.shape[0], units.shape[1] + 1), -LONGEST_WAIT, dtype=np.int64)
+    np.maximum.accumulate(sale_days, axis=1, out=before[:, 1:])
+    return before
+
+
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """The quotient, NaN where the denominator is not positive."""
+    is_positive = denominator > 0
+    return np.where(is_positive, numerator / np.where(is_positive, denominator, 1.0), np.nan)
+
+
+def _driver(panel: Panel, name: str, days: int) -> FloatArray:
+    """A driver over history and horizon, NaN throughout where the panel has no such driver."""
+    driver = panel.drivers.get(name, np.full((len(panel.keys), 0), np.nan))
+    return _widened(driver, max(days - driver.shape[1], 0))[:, :days]
+
+
+def _calendar(times: pd.Index, days: int) -> dict[str, FloatArray]:
+    """Weekday, day of the month and day of the year of each day; without dates only the place in the week."""
+    all_times = extended_times(times, days - len(times))
+    if not isinstance(all_times, pd.DatetimeIndex):
+        nothing = np.full(days, np.nan)
+        return {"weekday": np.arange(days) % 7.0, "day_of_month": nothing, "day_of_year": nothing}
+    return {
+        "weekday": all_times.dayofweek.to_numpy(np.float64),
+        "day_of_month": all_times.day.to_numpy(np.float64),
+        "day_of_year": all_times.dayofyear.to_numpy(np.float64),
+    }
+
+
+def _codes(statics: pd.DataFrame, name: str, encoders: Encoders, series: int) -> FloatArray:
+    if name not in statics:
+        return np.full(series, np.nan)
+    return statics[name].map(encoders.get(name, {})).to_numpy(np.float64)
+
+
+def _event_codes(panel_codes: FloatArray, event_names: tuple[str, ...], encoders: Encoders) -> FloatArray:
+    """The model's event codes for the panel's; an event that training never saw is no event, but `has_event` stays."""
+    known = encoders.get(EVENT_CODE, {})
+    translated = np.array([*(known.get(name, np.nan) for name in event_names), np.nan])
+    return translated[np.nan_to_num(panel_codes, nan=-1.0).astype(np.int64)]

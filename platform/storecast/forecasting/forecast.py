@@ -1,0 +1,171 @@
+"""The forecasts that are published: each series by its champion, with quantiles and recorded fallbacks."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from storecast.forecasting import contracts as c
+from storecast.forecasting.demand_classes import demand_classes
+from storecast.forecasting.fallbacks import SEASONAL_NAIVE, with_fallbacks
+from storecast.forecasting.gradient_boosting import GlobalLightGBM
+from storecast.forecasting.intervals import scales_from_table
+from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.registry import REGISTRY, ModelSpec
+from storecast.forecasting.selection import members, picked
+
+ID_LENGTH: Final = 16
+TextArray = npt.NDArray[np.object_]
+
+
+def training_id_of(snapshot_hash: str, parameters: Mapping[str, Any]) -> str:
+    """What names a training: a hash of the data's hash and all parameters, so the same training has the same name.
+
+    >>> training_id_of("abc", {"seed": 1}) == training_id_of("abc", {"seed": 1}) != training_id_of("abc", {"seed": 2})
+    True
+    """
+    text = json.dumps([snapshot_hash, parameters], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+
+
+def train_global_models(
+    panel: Panel,
+    specs: Sequence[ModelSpec],
+    *,
+    training_id: str,
+    snapshot_hash: str,
+    horizon: int,
+    seed: int = 0,
+    n_jobs: int = 1,
+) -> pd.DataFrame:
+    """Train the global ones among the models on all history: the rows of `ops.fitted_models`, their payload text."""
+    known = panel.until(panel.days, horizon)
+    rows = []
+    for spec in specs:
+        if spec.is_global:
+            forecaster = spec.make(seed, n_jobs, horizon).fit_panel(known)
+            parameters = {"model": spec.name, "horizon": horizon, **forecaster.get_params()}
+            rows.append(
+                {
+                    c.TRAINING_ID: training_id,
+                    c.ORIGIN_DATE: panel.times[-1],
+                    c.MODEL: spec.name,
+                    c.PAYLOAD: forecaster.to_payload(),
+                    c.PARAMETERS: json.dumps(parameters, sort_keys=True),
+                    c.SNAPSHOT_HASH: snapshot_hash,
+                }
+            )
+    return pd.DataFrame(rows, columns=list(c.FittedModels.to_schema().columns))
+
+
+def forecast_demand(
+    panel: Panel,
+    champions: pd.DataFrame,
+    fitted_models: pd.DataFrame,
+    interval_scales: pd.DataFrame,
+    *,
+    horizon: int,
+    partition_keys: Mapping[str, str],
+    model_version: str,
+    seed: int = 0,
+    n_jobs: int = 1,
+) -> pd.DataFrame:
+    """Forecast every series of a panel by its champion: the rows of `gold.demand_forecasts`.
+
+    The panel may hold all products or one: the numbers of a series do not depend on which others are beside it. A series
+    that `champions` lacks, or whose history is too thin, gets a fallback and the reason. `partition_keys` maps product to
+    key. Raises `ValueError` where a champion needs a global model that `fitted_models` lacks.
+    """
+    known = panel.until(panel.days, horizon)
+    classes, models = _champions_of(known, champions)
+    has_champion = models != ""
+    forecast = np.full((len(known.keys), horizon), np.nan)
+    if has_champion.any():
+        forecast[has_champion] = _by_models(
+            known.take(has_champion), models[has_champion], fitted_models, horizon, seed, n_jobs
+        )
+    mean, named, reasons = with_fallbacks(forecast, models, known.units)
+    for row in np.flatnonzero(~has_champion & (named == SEASONAL_NAIVE)):
+        reasons[row] = "no champion: the series began after the last training"
+    scales, spreads = scales_from_table(interval_scales, known.keys)
+    quantiles = scales.quantiles(mean, classes, spreads)
+    return _table(known, mean, quantiles, named, reasons, partition_keys, model_version)
+
+
+def _champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, TextArray]:
+    """Demand class and champion of each series; where `champions` lacks it, today's class and an empty name."""
+    row = pd.MultiIndex.from_frame(champions[[c.PRODUCT_ID, c.CHANNEL]]).get_indexer(panel.keys)
+    is_missing = row < 0
+    classes = champions[c.DEMAND_CLASS].to_numpy(object)[row] if len(champions) else np.empty(len(row), object)
+    models = champions[c.MODEL].to_numpy(object)[row] if len(champions) else np.empty(len(row), object)
+    return (
+        np.where(is_missing, demand_classes(panel.units), classes).astype(object),
+        np.where(is_missing, "", models).astype(object),
+    )
+
+
+def _by_models(
+    panel: Panel, models: TextArray, fitted_models: pd.DataFrame, horizon: int, seed: int, n_jobs: int
+) -> FloatArray:
+    """Each series' mean by its champion; a base model runs for just the series that need it."""
+    needed = sorted({member for model in np.unique(models.astype(str)) for member in members(model)})
+    forecasts = {}
+    for name in needed:
+        rows = np.array([name in members(model) for model in models])
+        values = np.full((len(panel.keys), horizon), np.nan)
+        part = panel.take(rows)
+        if REGISTRY[name].is_global:
+            forecaster = GlobalLightGBM.from_payload(_payload(fitted_models, name)).with_panel(part)
+        else:
+            forecaster = REGISTRY[name].make(seed, n_jobs, horizon).fit_panel(part)
+        values[rows] = forecaster.predict_panel(horizon)
+        forecasts[name] = values
+    return picked(forecasts, models)
+
+
+def _payload(fitted_models: pd.DataFrame, name: str) -> str:
+    found = fitted_models[fitted_models[c.MODEL] == name]
+    if len(found) != 1:
+        raise ValueError(
+            f"fitted_models has {len(found)} rows of model {name!r}: pass the one of the champions' training"
+        )
+    return str(found[c.PAYLOAD].iloc[0])
+
+
+def _table(
+    panel: Panel,
+    mean: FloatArray,
+    quantiles: FloatArray,
+    models: TextArray,
+    reasons: TextArray,
+    partition_keys: Mapping[str, str],
+    model_version: str,
+) -> pd.DataFrame:
+    series, horizon = mean.shape
+    origin = panel.times[-1]
+    product_ids = panel.keys.get_level_values(0).to_numpy(object)
+    missing = [product_id for product_id in product_ids if product_id not in partition_keys]
+    if missing:
+        raise ValueError(f"partition_keys lacks product {missing[0]!r}: pass a key for each product of the panel")
+
+    def for_each_day(values: TextArray) -> TextArray:
+        return np.repeat(values, horizon)
+
+    table = {
+        c.ORIGIN_DATE: np.repeat(np.array([origin], "datetime64[ns]"), series * horizon),
+        c.PRODUCT_ID: for_each_day(product_ids),
+        c.CHANNEL: for_each_day(panel.keys.get_level_values(1).to_numpy(object)),
+        c.DATE: np.tile(pd.date_range(origin, periods=horizon + 1)[1:].to_numpy("datetime64[ns]"), series),
+        c.HORIZON_DAY: np.tile(np.arange(1, horizon + 1), series),
+        c.MEAN_UNITS: mean.ravel(),
+        **{name: quantiles[:, :, place].ravel() for place, name in enumerate(c.UNIT_QUANTILES)},
+        c.MODEL: for_each_day(models),
+        c.MODEL_VERSION: model_version,
+        c.FALLBACK_REASON: for_each_day(reasons),
+        c.PARTITION_KEY: for_each_day(np.array([partition_keys[key] for key in product_ids], dtype=object)),
+    }
+    return pd.DataFrame(table)

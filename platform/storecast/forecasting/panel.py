@@ -1,0 +1,254 @@
+"""A panel of daily series as matrices: what every forecaster of this room works on.
+
+A long table is turned into matrices once, at the edge; from there on a forecaster is a function of whole columns of
+series. One rule on knowledge lives here and nowhere else: `Panel.until` hands out what is known at an origin.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from storecast.forecasting import contracts as c
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+PRICE_DRIVERS = (c.UNIT_PRICE, c.IS_ON_PROMOTION, c.DISCOUNT_SHARE)
+DRIVERS = (*PRICE_DRIVERS, c.IS_PRICE_PLANNED, c.HAS_EVENT)
+EVENT_CODE = "event_code"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Series of equal last day, side by side.
+
+    `units` has one row a series and one column a day, NaN before the series' first day and nowhere else. Each driver
+    has the same rows and `future_days` columns more. `keys` names the rows, `statics` describes them, `times` names the
+    columns of `units`. `event_code` in `drivers` points into `event_names`; -1 is no event.
+    """
+
+    keys: pd.MultiIndex
+    times: pd.Index
+    units: FloatArray
+    drivers: Mapping[str, FloatArray] = field(default_factory=dict)
+    statics: pd.DataFrame = field(default_factory=pd.DataFrame)
+    event_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.units.shape != (len(self.keys), len(self.times)):
+            raise ValueError(
+                f"units has shape {self.units.shape}, but keys and times name "
+                f"{(len(self.keys), len(self.times))}: pass one row a series and one column a day"
+            )
+
+    @property
+    def days(self) -> int:
+        """The number of days of history."""
+        return self.units.shape[1]
+
+    @property
+    def first_day(self) -> IntArray:
+        """The column of each series' first day."""
+        return np.argmax(~np.isnan(self.units), axis=1).astype(np.int64)
+
+    @property
+    def future_days(self) -> int:
+        """The number of days after the last one for which drivers are known."""
+        return max((driver.shape[1] for driver in self.drivers.values()), default=self.days) - self.days
+
+    def take(self, rows: IntArray | BoolArray) -> Self:
+        """The panel of some of the series, in the order of `rows`."""
+        return replace(
+            self,
+            keys=self.keys[rows],
+            units=self.units[rows],
+            drivers={name: driver[rows] for name, driver in self.drivers.items()},
+            statics=self.statics.iloc[np.arange(len(self.keys))[rows]] if len(self.statics) else self.statics,
+        )
+
+    def with_units(self, units: FloatArray) -> Self:
+        """The panel with other units."""
+        return replace(self, units=units)
+
+    def until(self, days: int, horizon: int) -> Self:
+        """What is known at the end of day `days`, with drivers for `horizon` days more.
+
+        Series whose first day is later are left out. After the origin a price or promotion counts only where
+        `is_price_planned`; elsewhere the last known price goes on and there is no promotion. Events are known always.
+        """
+        if not 0 < days <= self.days:
+            raise ValueError(f"days is {days}: pass an origin between 1 and {self.days}, the days of the panel")
+        known = self.take(self.first_day < days)
+        return replace(
+            known,
+            times=self.times[:days],
+            units=known.units[:, :days],
+            drivers=_known_drivers(known.drivers, days, horizon),
+        )
+
+
+def _known_drivers(drivers: Mapping[str, FloatArray], days: int, horizon: int) -> dict[str, FloatArray]:
+    """Drivers up to `days` + `horizon`, without what nobody could know at `days`."""
+    if not drivers:
+        return {}
+    cut = {name: _widened(driver, days + horizon, name) for name, driver in drivers.items()}
+    if c.UNIT_PRICE not in cut:
+        return cut
+    last_price = carried_forward(cut[c.UNIT_PRICE][:, :days])[:, -1:]
+    planned = np.nan_to_num(cut[c.IS_PRICE_PLANNED][:, days:]) > 0 if c.IS_PRICE_PLANNED in cut else np.False_
+    resting = {c.UNIT_PRICE: last_price, c.IS_ON_PROMOTION: 0.0, c.DISCOUNT_SHARE: 0.0}
+    for name in cut.keys() & resting.keys():
+        future = cut[name][:, days:]
+        cut[name][:, days:] = np.where(planned & ~np.isnan(future), future, resting[name])
+    return cut
+
+
+def _widened(driver: FloatArray, columns: int, name: str) -> FloatArray:
+    """A copy with exactly `columns` columns; days beyond the driver's own are unknown (no event for events)."""
+    missing = columns - driver.shape[1]
+    if missing <= 0:
+        return driver[:, :columns].copy()
+    blank = -1.0 if name == EVENT_CODE else 0.0 if name == c.HAS_EVENT else np.nan
+    return np.hstack([driver, np.full((len(driver), missing), blank)])
+
+
+def carried_forward(values: FloatArray) -> FloatArray:
+    """Each row with its gaps filled by the last value before them.
+
+    >>> carried_forward(np.array([[np.nan, 2.0, np.nan, 3.0]]))
+    array([[nan,  2.,  2.,  3.]])
+    """
+    seen = np.where(np.isnan(values), 0, np.arange(values.shape[1]))
+    return np.take_along_axis(values, np.maximum.accumulate(seen, axis=1), axis=1)
+
+
+def panel_from_tables(
+    daily_demand: pd.DataFrame,
+    planned_drivers: pd.DataFrame | None = None,
+    products: pd.DataFrame | None = None,
+) -> Panel:
+    """Make the panel of `gold.daily_demand`, with `gold.planned_drivers` as its future and products' categories.
+
+    Rows come in the order of (product_id, channel), compared as text. Raises `ValueError` where a series has a gap or
+    does not reach the last day of the table.
+    """
+    if daily_demand.empty:
+        raise ValueError("daily_demand has no rows: load sales before forecasting")
+    dates = _as_days(daily_demand[c.DATE])
+    first, last = dates.min(), dates.max()
+    rows, keys = _series_of(daily_demand)
+    units = _scatter(rows, dates - first, daily_demand[c.UNITS], (len(keys), last - first + 1))
+    _check_dense(units, keys)
+    future = _planned_rows(planned_drivers, keys, last)
+    drivers, event_names = _drivers(daily_demand, future, rows, dates - first, units.shape)
+    return Panel(
+        keys=keys,
+        times=pd.date_range(pd.Timestamp(int(first), unit="D"), periods=units.shape[1], name=c.DATE),
+        units=units,
+        drivers=drivers,
+        statics=_statics(keys, products),
+        event_names=event_names,
+    )
+
+
+def _as_days(dates: pd.Series) -> IntArray:
+    """Days since 1970-01-01."""
+    return pd.to_datetime(dates).to_numpy().astype("datetime64[D]").astype(np.int64)
+
+
+def _series_of(table: pd.DataFrame) -> tuple[IntArray, pd.MultiIndex]:
+    """For each row its series' number, and the series' keys in order."""
+    product_codes, product_ids = pd.factorize(table[c.PRODUCT_ID], sort=True)
+    channel_codes, channels = pd.factorize(table[c.CHANNEL], sort=True)
+    combined = product_codes.astype(np.int64) * len(channels) + channel_codes
+    present, rows = np.unique(combined, return_inverse=True)
+    keys = pd.MultiIndex.from_arrays(
+        [np.asarray(product_ids)[present // len(channels)], np.asarray(channels)[present % len(channels)]],
+        names=[c.PRODUCT_ID, c.CHANNEL],
+    )
+    return rows.astype(np.int64), keys
+
+
+def _scatter(rows: IntArray, columns: IntArray, values: pd.Series, shape: tuple[int, int]) -> FloatArray:
+    matrix = np.full(shape, np.nan)
+    matrix[rows, columns] = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return matrix
+
+
+def _check_dense(units: FloatArray, keys: pd.MultiIndex) -> None:
+    """Raise where a series, once begun, misses a day."""
+    missing = np.isnan(units)
+    gaps = missing & np.maximum.accumulate(~missing, axis=1)
+    if gaps.any():
+        row = int(np.argmax(gaps.any(axis=1)))
+        raise ValueError(
+            f"series {keys[row]!r} has no {c.UNITS} on {int(gaps[row].sum())} day(s) after its first one: "
+            "pass a table without gaps up to one common last day"
+        )
+
+
+def _planned_rows(
+    planned: pd.DataFrame | None, keys: pd.MultiIndex, last: int
+) -> tuple[pd.DataFrame, IntArray, IntArray] | None:
+    """Rows of planned drivers that belong to a known series, with series number and days after the last."""
+    if planned is None or planned.empty:
+        return None
+    rows = keys.get_indexer(pd.MultiIndex.from_frame(planned[[c.PRODUCT_ID, c.CHANNEL]]))
+    ahead = _as_days(planned[c.DATE]) - last
+    kept = (rows >= 0) & (ahead > 0)
+    return planned[kept], rows[kept].astype(np.int64), ahead[kept]
+
+
+def _drivers(
+    demand: pd.DataFrame,
+    future: tuple[pd.DataFrame, IntArray, IntArray] | None,
+    rows: IntArray,
+    columns: IntArray,
+    shape: tuple[int, int],
+) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
+    """Driver matrices over history and future, and the names behind the event codes."""
+    ahead = int(future[2].max()) if future is not None and len(future[2]) else 0
+    wide = (shape[0], shape[1] + ahead)
+    names = sorted({*demand[c.EVENT_NAME].dropna().unique(), *_event_names(future)})
+    drivers: dict[str, FloatArray] = {}
+    for name in (*DRIVERS, EVENT_CODE):
+        matrix = _scatter(rows, columns, _driver_values(demand, name, names), wide)
+        if future is not None and ahead:
+            matrix[future[1], shape[1] - 1 + future[2]] = _driver_values(future[0], name, names)
+        drivers[name] = matrix
+    return drivers, tuple(names)
+
+
+def _event_names(future: tuple[pd.DataFrame, IntArray, IntArray] | None) -> list[str]:
+    return [] if future is None else list(future[0][c.EVENT_NAME].dropna().unique())
+
+
+def _driver_values(table: pd.DataFrame, name: str, event_names: list[str]) -> pd.Series:
+    if name == EVENT_CODE:
+        return pd.Series(pd.Categorical(table[c.EVENT_NAME], categories=event_names).codes.astype(np.float64))
+    return table[name].astype(np.float64)
+
+
+def _statics(keys: pd.MultiIndex, products: pd.DataFrame | None) -> pd.DataFrame:
+    """Product, channel and category of each series; a product without a category is in `unknown`."""
+    statics = keys.to_frame(index=False)
+    if products is None:
+        return statics.assign(**{c.CATEGORY: UNKNOWN})
+    categories = products.drop_duplicates(c.PRODUCT_ID).set_index(c.PRODUCT_ID)[c.CATEGORY]
+    return statics.assign(**{c.CATEGORY: statics[c.PRODUCT_ID].map(categories).fillna(UNKNOWN).to_numpy()})
+
+
+def extended_times(times: pd.Index, ahead: int) -> pd.Index:
+    """The times of a panel and of `ahead` steps more; periods become the moments they begin."""
+    if isinstance(times, pd.PeriodIndex):
+        return pd.period_range(times[0], periods=len(times) + ahead, freq=times.freq).to_timestamp()
+    if isinstance(times, pd.DatetimeIndex):
+        step = times.freq or pd.infer_freq(times) or "D" if len(times) > 2 else "D"  # noqa: PLR2004
+        return pd.date_range(times[0], periods=len(times) + ahead, freq=step, name=times.name)
+    return pd.RangeIndex(len(times) + ahead)
