@@ -11,7 +11,7 @@ import pytest
 from storecast.ingestion.contracts import ENTITIES
 from storecast.ingestion.judging import judge
 from storecast.ingestion.landing import land
-from storecast.ingestion.loading import ensure_tables, landed_table, load_entity
+from storecast.ingestion.loading import landed_table, load_entity
 from storecast.ingestion.sources import Source
 from storecast.warehouse import Warehouse
 
@@ -35,9 +35,10 @@ class Shop:
     def ingest(self, source: Source, now: datetime = NOW) -> int:
         """Land, load and judge; return the number of rows loaded."""
         landed = land(source, self.landing_dir, now)
-        ensure_tables(self.warehouse)
         self.warehouse.replace_table("ops.landed_files", landed_table(self.warehouse, landed))
-        rows = sum(load_entity(self.warehouse, source, landed, name, self.landing_dir, now) for name in ENTITIES)
+        loaded = set(self.warehouse.read("SELECT entity FROM ops.loads")["entity"])
+        concerned = [name for name in ENTITIES if name in loaded or source.feeds_of(name)]
+        rows = sum(load_entity(self.warehouse, source, landed, name, self.landing_dir, now) for name in concerned)
         judge(self.warehouse, source, now)
         return rows
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storecast.ingestion.landing import find_files, land, list_source_files, read_manifest, unlanded
 from storecast.ingestion.sources import Feed, Source, SourceFileError

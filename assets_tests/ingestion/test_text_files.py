@@ -2,7 +2,8 @@ import csv
 import io
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storecast.ingestion.text_files import read_csv, read_json_lines
 
@@ -16,7 +17,7 @@ def rows_of(path: Path, content: bytes, delimiter: str = ",", encoding: str = "u
 
 
 def test_cells_are_neither_trimmed_nor_changed(tmp_path: Path) -> None:
-    header, rows = rows_of(tmp_path / "f", 'sku,name\n0007," a, b ""c"" "\n'.encode())
+    header, rows = rows_of(tmp_path / "f", b'sku,name\n0007," a, b ""c"" "\n')
     assert header == ["sku", "name"]
     assert rows == [(1, None, ["0007", ' a, b "c" '])]
 

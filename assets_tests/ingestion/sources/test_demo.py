@@ -92,7 +92,8 @@ def test_the_beta_marketplaces_days_and_commas_become_ours(shop) -> None:
     header = (
         "bestellnummer;position;bestelldatum;artikelnummer;bezeichnung;menge;einzelpreis;kunde;land;status;haendler\n"
     )
-    rows = "B-1;1;01.03.2025 14:22:05;P-1;Tasse;2;1.012,95;K1;DE;versandt;S1\nB-2;1;31.02.2025 10:00:00;P-1;Tasse;2;-3,50;K1;DE;storniert;S1\n"
+    rows = "B-1;1;01.03.2025 14:22:05;P-1;Tasse;2;1.012,95;K1;DE;versandt;S1\n"
+    rows += "B-2;1;31.02.2025 10:00:00;P-1;Tasse;2;-3,50;K1;DE;storniert;S1\n"
     shop.write("marketplaces/beta-2025-03.csv", header + rows)
     shop.ingest(demo(shop.folder))
     first, second = shop.bronze("order_lines").to_dict("records")

@@ -13,8 +13,12 @@ LINES = """
 name = "till"
 entity = "order_lines"
 files = "{pattern}"
-{format}
-columns = {{ order_id = "Nr", ordered_at = "Datum", product_id = "Artikel \\"A\\"; --", quantity = "Menge", unit_price = "Preis" }}
+{settings}
+columns.order_id = "Nr"
+columns.ordered_at = "Datum"
+columns.product_id = "Artikel \\"A\\"; --"
+columns.quantity = "Menge"
+columns.unit_price = "Preis"
 constants = {{ channel = "it's a shop" }}
 """
 
@@ -24,8 +28,8 @@ def config(shop, feeds: str, head: str = HEAD) -> Path:
     return shop.write("my_shop.toml", head + feeds)
 
 
-def lines(pattern: str, format: str = "") -> str:
-    return LINES.format(pattern=pattern, format=format)
+def lines(pattern: str, settings: str = "") -> str:
+    return LINES.format(pattern=pattern, settings=settings)
 
 
 def test_a_csv_with_its_own_words_signs_and_encoding_is_read(shop) -> None:

@@ -59,15 +59,18 @@ def judge(warehouse: Warehouse, source: Source, now: datetime) -> list[Judgement
     `now` (UTC) is noted as `quarantined_at`; no rule depends on it. Moments without an offset are in the source's
     zone; amounts must be in its currency.
     """
-    return [_judge_entity(warehouse, source, entity, now) for entity in ENTITIES.values()]
+    loads = warehouse.read("SELECT entity, file_sha256, mapping_hash, contract_hash, rows FROM ops.loads")
+    return [
+        _judge_entity(warehouse, source, entity, loads[loads["entity"] == entity.name], now)
+        for entity in ENTITIES.values()
+    ]
 
 
-def _judge_entity(warehouse: Warehouse, source: Source, entity: Entity, now: datetime) -> Judgement:
+def _judge_entity(
+    warehouse: Warehouse, source: Source, entity: Entity, loads: pd.DataFrame, now: datetime
+) -> Judgement:
     fingerprint = contract_hash(entity.name, currency=source.currency, timezone=source.timezone)
-    pending = warehouse.read(
-        "SELECT file_sha256, mapping_hash, rows FROM ops.loads WHERE entity = ? AND contract_hash IS DISTINCT FROM ?",
-        [entity.name, fingerprint],
-    )
+    pending = loads[loads["contract_hash"] != fingerprint]
     if pending.empty:
         return Judgement(entity.name, 0, 0)
     files = pending["file_sha256"].tolist()

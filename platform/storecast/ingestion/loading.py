@@ -50,20 +50,32 @@ def ensure_tables(warehouse: Warehouse) -> None:
     A bronze table whose columns are no longer the contract's is made anew; its loads are forgotten, so that the landed
     files fill it again.
     """
+    wanted = {f"bronze.{entity}": list(bronze_types(entity)) for entity in ENTITIES}
+    stored = _stored_columns(warehouse)
+    outdated = [table for table, columns in wanted.items() if stored.get(table, columns) != columns]
+    if not outdated and stored.keys() >= {*wanted, *OPS_TABLES}:
+        return
     with warehouse.writing() as connection:
         for table in OPS_TABLES:
             connection.execute(table_ddl(table))
+        for table in outdated:
+            entity = table.removeprefix("bronze.")
+            connection.execute(f"DROP TABLE {table}")
+            connection.execute("DELETE FROM ops.loads WHERE entity = ?", [entity])
+            connection.execute("DELETE FROM ops.quarantine WHERE entity = ?", [entity])
         for entity in ENTITIES:
-            stored = connection.execute(
-                "SELECT column_name FROM information_schema.columns "
-                "WHERE table_schema = 'bronze' AND table_name = ? ORDER BY ordinal_position",
-                [entity],
-            ).fetchall()
-            if stored and [row[0] for row in stored] != list(bronze_types(entity)):
-                connection.execute(f"DROP TABLE bronze.{entity}")
-                connection.execute("DELETE FROM ops.loads WHERE entity = ?", [entity])
-                connection.execute("DELETE FROM ops.quarantine WHERE entity = ?", [entity])
             connection.execute(bronze_ddl(entity))
+
+
+def _stored_columns(warehouse: Warehouse) -> dict[str, list[str]]:
+    """Return the columns of this room's tables as they are, by table."""
+    if not warehouse.path.exists():
+        return {}
+    stored = warehouse.read(
+        "SELECT table_schema || '.' || table_name AS stored, list(column_name ORDER BY ordinal_position) AS names "
+        "FROM information_schema.columns WHERE table_schema IN ('bronze', 'ops') GROUP BY stored"
+    )
+    return {row.stored: list(row.names) for row in stored.itertuples()}
 
 
 def landed_table(warehouse: Warehouse, landed: Sequence[LandedFile]) -> pd.DataFrame:

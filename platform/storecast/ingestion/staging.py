@@ -70,7 +70,10 @@ class Staging:
 
     def discard(self, load: Load) -> None:
         """Drop a file's rows."""
-        self._connection.execute(f"DELETE FROM bronze.{self.entity} WHERE file_sha256 = ?", [load.file.file_sha256])
+        self._connection.execute(
+            f"DELETE FROM bronze.{self.entity} WHERE file_sha256 = ? AND feed = ?",
+            [load.file.file_sha256, load.feed.name],
+        )
 
     def reader(self) -> pa.RecordBatchReader:
         """Return all rows kept, as bronze holds them, a batch at a time."""
@@ -82,8 +85,8 @@ class Staging:
 
     def _count(self, load: Load) -> int:
         counts = self._connection.execute(
-            f"SELECT count(*), count(DISTINCT row_number) FROM bronze.{self.entity} WHERE file_sha256 = ?",
-            [load.file.file_sha256],
+            f"SELECT count(*), count(DISTINCT row_number) FROM bronze.{self.entity} WHERE file_sha256 = ? AND feed = ?",
+            [load.file.file_sha256, load.feed.name],
         ).fetchone()
         rows, numbers = counts or (0, 0)
         if rows != numbers:
