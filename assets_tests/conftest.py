@@ -1,14 +1,20 @@
 """Fixtures that more than one room's tests use."""
 
 import os
+import socket
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
-from hypothesis import settings
+
+from storecast.services import stop_services
+from storecast.settings import Settings
 
 # a loaded machine is no failure, and CI tries the same examples each time
-settings.register_profile("storecast", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("storecast")
+hypothesis.settings.register_profile("storecast", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("storecast")
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +25,31 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not here: set STORECAST_TEST_DATA (looked in {folder})")
     return folder
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], object]], None]:
+    """Wait until something is true; fail after a minute."""
+
+    def wait(is_true: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 60
+        while not is_true():
+            assert time.monotonic() < deadline, "waited a minute in vain"
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def server_settings(tmp_path: Path) -> Iterator[Settings]:
+    """Settings for real servers: free ports and a data folder of their own; what runs there is ended after the test."""
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        ports = {"dagster_port": first.getsockname()[1], "mlflow_port": second.getsockname()[1]}
+    settings = Settings(data_dir=tmp_path / "data", **ports)
+    yield settings
+    stop_services(settings, report=lambda _: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -176,6 +176,7 @@ def _start(settings: Settings, launch: _Launch, report: Callable[[str], None]) -
                 start_new_session=True,
                 pass_fds=[file],
             )
+        process.returncode = 0  # it is meant to outlive us: Python shall not warn of it
         url = f"http://{HOST}:{launch.port}" if launch.port is not None else None
         service = Service(name=launch.name, pid=process.pid, url=url, log=str(log))
         os.write(file, json.dumps(asdict(service)).encode())
