@@ -46,14 +46,23 @@ def training_of(training_id: str = "t-1", level_units: float = 1.0):
         ]
     )
     fitted = pd.DataFrame(
-        {"training_id": [training_id], "model": ["global"], "payload": ["tree\n"], "parameters": ["{}"]}
+        {
+            "training_id": [training_id],
+            "origin_date": [pd.Timestamp("2026-06-30")],
+            "model": ["global"],
+            "payload": ["tree\n"],
+            "parameters": ["{}"],
+            "snapshot_hash": "5eed",
+        }
     )
     scales = pd.DataFrame({"product_id": HOSTILE_IDS, "scale": 1.0})
     return Training(
         training_id=training_id,
         origin_date=date(2026, 6, 30),
         snapshot_hash="5eed",
-        parameters={"horizon_days": "28", "models": "seasonal_naive, auto_ets"},
+        horizon_days=28,
+        seed=1,
+        parameters={"models": "seasonal_naive, auto_ets"},
         tables={
             "champions": champions,
             "interval_scales": scales,
@@ -70,6 +79,11 @@ def make_training():
 
 
 @pytest.fixture(scope="session")
+def hostile_ids() -> tuple[str, ...]:
+    return HOSTILE_IDS
+
+
+@pytest.fixture(scope="session")
 def level_model() -> Path:
     """The code file of the stand-in model."""
     return Path(__file__).with_name("level_model.py")
@@ -80,5 +94,5 @@ def model_input() -> pd.DataFrame:
     """One day of history and one to come of each hostile id, in the registered model's columns."""
     from storecast.registry.model_signature import input_example
 
-    example = input_example().iloc[2:]
+    example = input_example().iloc[-2:]
     return pd.concat([example.assign(product_id=product) for product in HOSTILE_IDS], ignore_index=True)

@@ -37,4 +37,4 @@ def test_a_training_without_all_its_tables_is_refused(make_training):
     training = make_training()
     tables = {name: table for name, table in training.tables.items() if name != "interval_scales"}
     with pytest.raises(ValueError, match="lacks interval_scales"):
-        Training("t-1", training.origin_date, "5eed", {}, tables)
+        Training("t-1", training.origin_date, "5eed", 28, 1, {}, tables)

@@ -5,8 +5,9 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from storecast.figures import as_markdown
 from storecast.monitoring.contracts import Drift
-from storecast.monitoring.plots import as_markdown, drift_plot
+from storecast.monitoring.plots import drift_plot
 from storecast.monitoring.windows import (
     DAYS_SQL,
     DriftWindows,

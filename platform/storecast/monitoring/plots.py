@@ -1,8 +1,5 @@
 """Pictures of drift for the asset's metadata."""
 
-import base64
-import io
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -26,10 +23,3 @@ def drift_plot(rows: pd.DataFrame) -> Figure:
     axes.legend(loc="lower right")
     axes.invert_yaxis()
     return figure
-
-
-def as_markdown(figure: Figure, text: str) -> str:
-    """Return a figure as a Markdown image that carries its own pixels; `text` is read where it cannot be shown."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"

@@ -17,6 +17,9 @@ from storecast.settings import Settings
 from storecast.warehouse import Lease
 
 EXPERIMENT = "demand_forecasts"
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow's UI show runs and metrics first, not its pages for language models."""
+
 TRAINING_ID_TAG = "storecast.training_id"
 
 
@@ -53,7 +56,7 @@ class ModelStore:
         if found is not None:
             return str(found.experiment_id)
         artifacts = (self.directory / "artifacts").resolve().as_uri()
-        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
+        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=KIND))
 
 
 def all_versions(client: MlflowClient) -> list[ModelVersion]:
@@ -79,7 +82,7 @@ def champion_version(client: MlflowClient) -> int | None:
     return int(found.version)
 
 
-def registered_models(client: MlflowClient) -> pd.DataFrame:
+def version_rows(client: MlflowClient) -> pd.DataFrame:
     """Return the rows of ops.registered_models: every version, with the alias that leads to it now."""
     champion = champion_version(client)
     rows = [

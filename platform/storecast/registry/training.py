@@ -20,12 +20,15 @@ class Training:
 
     `tables` maps the names in `registry.contracts` (champions, interval_scales, …) to frames; product ids occur in
     them and nowhere else, so that MLflow never sees one. `snapshot_hash` names the data the training saw, up to
-    `origin_date`. Raises `ValueError` for a `training_id` that MLflow could not search for, or a missing table.
+    `origin_date`; `parameters` are the other settings that decide what it gives. Raises `ValueError` for a
+    `training_id` that MLflow could not search for, or a missing table.
     """
 
     training_id: str
     origin_date: date
     snapshot_hash: str
+    horizon_days: int
+    seed: int
     parameters: Mapping[str, str]
     tables: Mapping[str, pd.DataFrame]
 

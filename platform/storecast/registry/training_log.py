@@ -3,6 +3,7 @@
 import tempfile
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 
 import mlflow.pyfunc
 import pandas as pd
@@ -21,6 +22,9 @@ from storecast.registry.training import Training, level_metrics
 DEMAND_MODEL = Path(__file__).with_name("demand_model.py")
 MODEL_FOLDER = "model"
 TABLES_FOLDER = "tables"
+DESCRIPTION = (
+    "Forecasts of units by product, channel and day: each product by its own champion. One version a training."
+)
 
 
 def log_training(store: ModelStore, training: Training, code: Path = DEMAND_MODEL) -> ModelVersion:
@@ -74,16 +78,17 @@ def write_run(client: MlflowClient, run: Run, training: Training, code: Path) ->
     """Write parameters, metrics, tables and model; what a killed call wrote is written over with the same."""
     run_id, moment = run.info.run_id, run.info.start_time
     metrics = level_metrics(training.tables[c.ACCURACY])
+    parameters = {"horizon_days": training.horizon_days, "seed": training.seed, **training.parameters}
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, moment, 0) for name, value in metrics.items()],
-        params=[Param(name, value) for name, value in training.parameters.items()],
+        params=[Param(name, str(value)) for name, value in parameters.items()],
     )
     with tempfile.TemporaryDirectory() as folder:
         tables, model = Path(folder, TABLES_FOLDER), Path(folder, MODEL_FOLDER)
         write_tables(tables, {name: frame for name, frame in training.tables.items() if name not in c.MODEL_TABLES})
         parts = write_tables(Path(folder, "parts"), {name: training.tables[name] for name in c.MODEL_TABLES})
-        save_model(model, code, parts, run_id)
+        mlflow.pyfunc.save_model(str(model), mlflow_model=Model(run_id=run_id), **recipe(training, code, parts))
         client.log_artifacts(run_id, str(tables), TABLES_FOLDER)
         client.log_artifacts(run_id, str(model), MODEL_FOLDER)
 
@@ -97,26 +102,24 @@ def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> dict[str, Pat
     return paths
 
 
-def save_model(folder: Path, code: Path, parts: dict[str, Path], run_id: str) -> None:
-    """Save the code file with its parquet tables as an MLflow model: models-from-code, nothing pickled.
+def recipe(training: Training, code: Path, parts: dict[str, Path]) -> dict[str, Any]:
+    """Return what MLflow makes a model of: a code file and parquet tables, nothing pickled.
 
     The requirements are given, for MLflow would find them out by loading the model in a process of its own.
     """
-    mlflow.pyfunc.save_model(
-        str(folder),
-        python_model=str(code),
-        artifacts={name: str(path) for name, path in parts.items()},
-        signature=signature(),
-        input_example=input_example(),
-        pip_requirements=[f"{package}=={installed_version(package)}" for package in ("storecast", "mlflow")],
-        mlflow_model=Model(run_id=run_id),
-    )
+    return {
+        "python_model": str(code),
+        "artifacts": {name: str(path) for name, path in parts.items()},
+        "signature": signature(horizon_days=training.horizon_days, seed=training.seed),
+        "input_example": input_example(),
+        "pip_requirements": [f"{package}=={installed_version(package)}" for package in ("storecast", "mlflow")],
+    }
 
 
 def register(client: MlflowClient, run: Run, training: Training) -> ModelVersion:
     """Register the run's model as a new version, without moving any alias."""
     try:
-        client.create_registered_model(c.MODEL_NAME, description="Demand a product, channel and day; see each run.")
+        client.create_registered_model(c.MODEL_NAME, description=DESCRIPTION)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
