@@ -51,15 +51,18 @@ class Shop:
         return dict(zip(rows["row_number"].tolist(), rows["reasons"].tolist(), strict=True))
 
 
-@pytest.fixture
-def make_shop(tmp_path: Path) -> Callable[[str], Shop]:
-    def make(name: str = "shop") -> Shop:
-        folder = tmp_path / name / "source"
-        folder.mkdir(parents=True)
-        data_dir = tmp_path / name / "data"
-        return Shop(folder, data_dir / "landing", Warehouse(data_dir / "warehouse.duckdb"))
+@pytest.fixture(scope="session")
+def open_shop() -> Callable[[Path], Shop]:
+    def make(place: Path) -> Shop:
+        (place / "source").mkdir(parents=True)
+        return Shop(place / "source", place / "data" / "landing", Warehouse(place / "data" / "warehouse.duckdb"))
 
     return make
+
+
+@pytest.fixture
+def make_shop(open_shop: Callable[[Path], Shop], tmp_path: Path) -> Callable[[str], Shop]:
+    return lambda name: open_shop(tmp_path / name)
 
 
 @pytest.fixture

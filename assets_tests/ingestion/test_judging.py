@@ -46,19 +46,18 @@ SOUND = {
 }
 
 
+def csv_row(row: dict[str, str]) -> str:
+    return ",".join(row) + "\n" + ",".join(f'"{value}"' for value in row.values()) + "\n"
+
+
 def ingest_row(shop, entity: str, row: dict[str, str], **settings: str) -> dict[int, str]:
     """Ingest one row as a CSV file and return the reasons it was quarantined for."""
     names = list(row)
-    shop.write("f.csv", ",".join(names) + "\n" + ",".join(f'"{value}"' for value in row.values()) + "\n")
+    shop.write("f.csv", csv_row(row))
     feed = Feed("f", entity, "f.csv", {name: f'"{name}"' for name in names}, tuple(names))
     facts = {"timezone": "Europe/Berlin", "currency": "EUR", "country": "DE"} | settings
     shop.ingest(Source("shop", shop.folder, feeds=(feed,), **facts))
     return shop.reasons(entity)
-
-
-@pytest.mark.parametrize("entity", ENTITIES)
-def test_a_sound_row_of_every_entity_passes(shop, entity: str) -> None:
-    assert ingest_row(shop, entity, SOUND[entity]) == {}
 
 
 REQUIRED = [
@@ -67,56 +66,80 @@ REQUIRED = [
     for name, column in ENTITIES[entity].contract.to_schema().columns.items()
     if not column.nullable
 ]
+BROKEN = [
+    ("orders", "ordered_at", "gestern", MOMENT),
+    ("orders", "ordered_at", "2025-13-45T25:61:00Z", MOMENT),
+    ("orders", "ordered_at", "infinity", MOMENT),
+    ("orders", "ordered_at", "2025-03-01 14:22:05 Europe/Berlin", MOMENT),
+    ("orders", "ordered_at", "1970-01-01 00:00:00", "must be at least 2000-01-01"),
+    ("orders", "ordered_at", "2099-01-01 00:00:00", "must be at most a day later than its file landed"),
+    ("orders", "status", "lost", "must be one of placed, shipped, delivered, cancelled, returned"),
+    ("order_lines", "quantity", "abc", "is not a number"),
+    ("order_lines", "quantity", "1_000", "is not a number"),
+    ("order_lines", "quantity", "nan", "is not a number"),
+    ("order_lines", "quantity", "1e999", "is not a number"),
+    ("order_lines", "quantity", "1,5", "is not a number"),
+    ("order_lines", "quantity", "-0", "must not be 0"),
+    ("order_lines", "line_number", "1.5", "is not a whole number"),
+    ("order_lines", "line_number", "99999999999999999999", "is not a whole number"),
+    ("order_lines", "unit_price", "-0.01", "must be at least 0"),
+    ("daily_sales", "units", "-1", "must be at least 0"),
+    ("daily_sales", "date", "2099-01-01", "must be at most a day later than its file landed"),
+    ("daily_sales", "date", "01.03.2025", "is not a day (YYYY-MM-DD)"),
+    ("daily_sales", "date", "2025-02-30", "is not a day (YYYY-MM-DD)"),
+    ("daily_sales", "date", "2025-03-01T10:00:00Z", "is not a day (YYYY-MM-DD)"),
+    ("products", "unit_cost", "-1", "must be at least 0"),
+    ("products", "discontinued_date", "9999-12-31", "must be less than 2200-01-01"),
+    ("products", "launch_date", "1899-12-31", "must be at least 1900-01-01"),
+    ("prices", "unit_price", "0", "must be more than 0"),
+    ("prices", "valid_from_date", "2200-01-01", "must be less than 2200-01-01"),
+    ("promotions", "discount_share", "1.01", "must be at most 1"),
+    ("promotions", "discount_share", "-0.1", "must be at least 0"),
+    ("inventory_levels", "on_hand_units", "-1", "must be at least 0"),
+    ("sessions", "event", "click", "must be one of view, cart, purchase"),
+    ("sessions", "event_number", "first", "is not a whole number"),
+    ("ad_spend", "spend", "-1", "must be at least 0"),
+    ("ad_spend", "clicks", "-1", "must be at least 0"),
+    ("calendar", "date", "soon", "is not a day (YYYY-MM-DD)"),
+]
+
+
+@pytest.fixture(scope="module")
+def verdicts(open_shop, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, str], str]:
+    """Judge every case in one go, each a file of one row: (entity, column, value) → reasons, '' where it passes."""
+    shop = open_shop(tmp_path_factory.mktemp("verdicts") / "shop")
+    cases = [(entity, "", "") for entity in ENTITIES]
+    cases += [(entity, column, " ") for entity, column in REQUIRED]
+    cases += [(entity, column, value) for entity, column, value, _ in BROKEN]
+    feeds = []
+    for number, (entity, column, value) in enumerate(cases):
+        row = SOUND[entity] | ({column: value} if column else {})
+        shop.write(f"{number}.csv", csv_row(row))
+        columns = {name: f'"{name}"' for name in row}
+        feeds.append(Feed(f"case_{number}", entity, f"{number}.csv", columns, tuple(row)))
+    shop.ingest(Source("shop", shop.folder, "Europe/Berlin", "EUR", "DE", tuple(feeds)))
+    found = shop.warehouse.read(
+        "SELECT loads.feed, reasons FROM ops.loads LEFT JOIN ops.quarantine USING (entity, file_sha256)"
+    ).fillna("")
+    reasons = dict(zip(found["feed"], found["reasons"], strict=True))
+    return {case: reasons[f"case_{number}"] for number, case in enumerate(cases)}
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_a_sound_row_of_every_entity_passes(verdicts, entity: str) -> None:
+    assert verdicts[entity, "", ""] == ""
 
 
 @pytest.mark.parametrize(("entity", "column"), REQUIRED)
-def test_a_row_without_a_required_column_is_quarantined_with_its_reason(shop, entity: str, column: str) -> None:
-    assert ingest_row(shop, entity, SOUND[entity] | {column: " "}) == {1: f"{column}: missing, but required"}
+def test_a_row_without_a_required_column_is_quarantined_with_its_reason(verdicts, entity: str, column: str) -> None:
+    assert verdicts[entity, column, " "] == f"{column}: missing, but required"
 
 
-@pytest.mark.parametrize(
-    ("entity", "column", "value", "rule"),
-    [
-        ("orders", "ordered_at", "gestern", MOMENT),
-        ("orders", "ordered_at", "2025-13-45T25:61:00Z", MOMENT),
-        ("orders", "ordered_at", "infinity", MOMENT),
-        ("orders", "ordered_at", "2025-03-01 14:22:05 Europe/Berlin", MOMENT),
-        ("orders", "ordered_at", "1970-01-01 00:00:00", "must be at least 2000-01-01"),
-        ("orders", "ordered_at", "2099-01-01 00:00:00", "must be at most a day later than its file landed"),
-        ("orders", "status", "lost", "must be one of placed, shipped, delivered, cancelled, returned"),
-        ("order_lines", "quantity", "abc", "is not a number"),
-        ("order_lines", "quantity", "1_000", "is not a number"),
-        ("order_lines", "quantity", "nan", "is not a number"),
-        ("order_lines", "quantity", "1e999", "is not a number"),
-        ("order_lines", "quantity", "1,5", "is not a number"),
-        ("order_lines", "quantity", "-0", "must not be 0"),
-        ("order_lines", "line_number", "1.5", "is not a whole number"),
-        ("order_lines", "line_number", "99999999999999999999", "is not a whole number"),
-        ("order_lines", "unit_price", "-0.01", "must be at least 0"),
-        ("daily_sales", "units", "-1", "must be at least 0"),
-        ("daily_sales", "date", "2099-01-01", "must be at most a day later than its file landed"),
-        ("daily_sales", "date", "01.03.2025", "is not a day (YYYY-MM-DD)"),
-        ("daily_sales", "date", "2025-02-30", "is not a day (YYYY-MM-DD)"),
-        ("daily_sales", "date", "2025-03-01T10:00:00Z", "is not a day (YYYY-MM-DD)"),
-        ("products", "unit_cost", "-1", "must be at least 0"),
-        ("products", "discontinued_date", "9999-12-31", "must be less than 2200-01-01"),
-        ("products", "launch_date", "1899-12-31", "must be at least 1900-01-01"),
-        ("prices", "unit_price", "0", "must be more than 0"),
-        ("prices", "valid_from_date", "2200-01-01", "must be less than 2200-01-01"),
-        ("promotions", "discount_share", "1.01", "must be at most 1"),
-        ("promotions", "discount_share", "-0.1", "must be at least 0"),
-        ("inventory_levels", "on_hand_units", "-1", "must be at least 0"),
-        ("sessions", "event", "click", "must be one of view, cart, purchase"),
-        ("sessions", "event_number", "first", "is not a whole number"),
-        ("ad_spend", "spend", "-1", "must be at least 0"),
-        ("ad_spend", "clicks", "-1", "must be at least 0"),
-        ("calendar", "date", "soon", "is not a day (YYYY-MM-DD)"),
-    ],
-)
+@pytest.mark.parametrize(("entity", "column", "value", "rule"), BROKEN)
 def test_a_value_that_breaks_a_rule_is_quarantined_by_column_value_and_rule(
-    shop, entity: str, column: str, value: str, rule: str
+    verdicts, entity: str, column: str, value: str, rule: str
 ) -> None:
-    assert ingest_row(shop, entity, SOUND[entity] | {column: value}) == {1: f"{column}: '{value}' {rule}"}
+    assert verdicts[entity, column, value] == f"{column}: '{value}' {rule}"
 
 
 def test_a_row_may_break_several_rules_and_keeps_its_text(shop) -> None:

@@ -39,7 +39,8 @@ def test_a_parquet_file_becomes_text_in_the_files_order(connection, tmp_path: Pa
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(
         f"COPY (SELECT n AS id, 0.1 * n AS price, TIMESTAMPTZ '2025-03-01 14:00:00+02' AS seen_at, "
-        f"DATE '2025-03-01' AS day, NULL AS nothing FROM range(200000) AS t(n)) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 5000)"
+        f"DATE '2025-03-01' AS day, NULL AS nothing FROM range(200000) AS t(n)) "
+        f"TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 5000)"
     )
     open_rows(connection, "raw", path, "f.parquet", feed("id"))
     assert connection.execute("SELECT count(*) FROM raw WHERE CAST(id AS INT) + 1 <> _row_number").fetchone() == (0,)

@@ -73,3 +73,16 @@ def test_the_first_products_in_the_order_of_their_ids_can_be_chosen(walmart) -> 
     assert len(walmart.bronze("daily_sales")) == 12
     with pytest.raises(ValueError, match="products: 0 is no number of products"):
         m5(walmart.folder, 0)
+
+
+@pytest.mark.slow
+def test_of_the_real_stores_two_products_sell_in_ten_stores_on_447_days(shop, shared_data) -> None:
+    shop.ingest(m5(shared_data / "m5", 2))
+    sales = shop.bronze("daily_sales")
+    assert len(sales) == 2 * 10 * 447
+    assert (sales["date"].min(), sales["date"].max()) == ("2015-03-03", "2016-05-22")
+    assert set(sales["product_id"]) == {"FOODS_1_001", "FOODS_1_002"}
+    assert set(shop.bronze("prices")["product_id"]) == {"FOODS_1_001", "FOODS_1_002"}
+    events = shop.bronze("calendar")
+    assert (events["event_name"] == "SNAP").sum() == 650 * 4 + 650 * 3 + 650 * 3  # days of each state times its stores
+    assert shop.warehouse.read("SELECT count(*) AS rows FROM ops.quarantine")["rows"].tolist() == [0]

@@ -95,3 +95,22 @@ def test_items_without_the_orders_beside_them_say_what_is_missing(marketplace) -
         SourceFileError, match=r"\(feed order_items\) needs olist_orders_dataset\.\* beside it: put that file"
     ):
         marketplace.ingest(olist(marketplace.folder))
+
+
+@pytest.mark.slow
+def test_of_the_real_marketplace_every_row_is_in_bronze_and_none_breaks_a_contract(shop, shared_data) -> None:
+    shop.ingest(olist(shared_data / "olist"))
+    rows = {name: len(shop.bronze(name)) for name in ("orders", "order_lines", "products", "customers", "sellers")}
+    assert rows == {
+        "orders": 99_441,
+        "order_lines": 112_650,
+        "products": 32_951,
+        "customers": 99_441,
+        "sellers": 3_095,
+    }
+    assert shop.warehouse.read("SELECT count(*) AS rows FROM ops.quarantine")["rows"].tolist() == [0]
+    lines = shop.bronze("order_lines")
+    assert lines["ordered_at"].notna().all()
+    assert lines["unit_price"].astype(float).sum() == pytest.approx(13_591_643.70)  # the sum of `price` in the file
+    assert shop.bronze("customers")["customer_id"].nunique() == 96_096
+    assert shop.bronze("products")["category"].isna().sum() == 610

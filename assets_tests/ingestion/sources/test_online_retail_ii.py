@@ -59,8 +59,8 @@ def test_of_the_real_shop_every_line_is_in_bronze(shop, shared_data) -> None:
         "SELECT count(*) AS rows FROM bronze.order_lines AS ours "
         f"FULL JOIN read_parquet('{file}', file_row_number = true) AS theirs "
         "ON ours.row_number = theirs.file_row_number + 1 "
-        "WHERE order_id IS DISTINCT FROM Invoice OR product_id IS DISTINCT FROM StockCode "
-        "OR product_name IS DISTINCT FROM Description OR CAST(quantity AS INT) IS DISTINCT FROM theirs.Quantity "
+        "WHERE ours.order_id IS DISTINCT FROM Invoice OR product_id IS DISTINCT FROM StockCode "
+        "OR product_name IS DISTINCT FROM Description OR CAST(ours.quantity AS INT) IS DISTINCT FROM theirs.Quantity "
         "OR CAST(unit_price AS DOUBLE) IS DISTINCT FROM Price "
         "OR ordered_at IS DISTINCT FROM CAST(InvoiceDate AS VARCHAR)"
     )
