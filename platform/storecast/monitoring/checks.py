@@ -2,12 +2,11 @@
 
 import dagster as dg
 
-from storecast.monitoring.contracts import PORTFOLIO, TABLES
+from storecast.monitoring.contracts import DRIFT_SHARE, PORTFOLIO, TABLES
 from storecast.warehouse.checks import contract_checks
 from storecast.warehouse.resources import WarehouseResource
 
 DRIFT = dg.AssetKey(["ops", "drift"])
-TOLERATED_SHARE = 0.5
 
 NEWEST_SQL = """
     select column_name, score, threshold, is_drifted
@@ -24,7 +23,7 @@ def portfolio_drift(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     drifted = rows.loc[rows["is_drifted"].astype(bool), "column_name"].tolist()
     share = len(drifted) / len(rows) if len(rows) else 0.0
     return dg.AssetCheckResult(
-        passed=share < TOLERATED_SHARE,
+        passed=share < DRIFT_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{len(drifted)} of {len(rows)} columns drifted",
         metadata={"share": share, "drifted": drifted},

@@ -5,6 +5,9 @@ import pandera.pandas as pa
 PORTFOLIO = "portfolio"
 """The scope of a row about all products together; any other scope is a product id."""
 
+DRIFT_SHARE = 0.5
+"""Share of drifted columns from which on the portfolio counts as drifted: Evidently's own value."""
+
 UNITS = "units"
 WEEKDAY = "weekday"
 NUMERICAL = ("unit_price", "discount_share", UNITS)

@@ -12,9 +12,6 @@ from evidently.presets import DataDriftPreset
 from storecast.monitoring import contracts as c
 from storecast.monitoring.windows import DriftWindows, columns_without_values
 
-DRIFT_SHARE = 0.5
-"""Share of drifted columns at which the whole portfolio counts as drifted: Evidently's own value."""
-
 FAIL = "FAIL"
 BODY = "<body>"
 
@@ -32,7 +29,7 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame) -> Any:
     )
     compared = [column for column in c.COMPARED if column not in missing]
     report = Report(
-        [DataDriftPreset(columns=compared, drift_share=DRIFT_SHARE)],
+        [DataDriftPreset(columns=compared, drift_share=c.DRIFT_SHARE)],
         metadata={"reference_rows": len(reference), "current_rows": len(current)},
         include_tests=True,
     )
