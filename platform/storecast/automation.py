@@ -3,29 +3,25 @@
 Each room's own sensors and schedules lie in its `automation` module.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from storecast.forecasting.assets import PRODUCTS
+from storecast.shop import StageError
 from storecast.warehouse.assets import PUBLISHED
 
 CHAINED_BY = "storecast/chained_by"
 CLI = "storecast_run"
-STAGES = ("refresh", "train", "forecast", "publish")
 
 PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/revenue_forecasts")
 PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
 DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - PARTITIONED - PARTITION_TABLE
 PUBLICATION = dg.AssetSelection.groups("monitoring") | dg.AssetSelection.assets(PUBLISHED)
-
-
-class StageError(RuntimeError):
-    """A stage of the main job failed; the message names the step and what it said."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +33,32 @@ class StageResult:
     seconds: float
 
 
-def jobs() -> list[Any]:
-    """Return the four stages of the main line; each can be started by hand from the UI."""
-    return [
-        dg.define_asset_job("refresh", DATA, description="Source files to gold: land, judge, transform, reconcile."),
-        dg.define_asset_job("train", TRAINING, description="Back-test, choose champions, fit and register the model."),
-        dg.define_asset_job("forecast", PARTITIONED, description="Forecast the products of a run's partition keys."),
-        dg.define_asset_job("publish", PUBLICATION, description="Report drift, publish what people read."),
-    ]
+JOBS = {
+    "refresh": dg.define_asset_job(
+        "refresh", DATA, description="Source files to gold: land, judge, transform, reconcile."
+    ),
+    "train": dg.define_asset_job(
+        "train", TRAINING, description="Back-test, choose champions, fit and register the model."
+    ),
+    "forecast": dg.define_asset_job(
+        "forecast", PARTITIONED, description="Forecast the products of the partition keys."
+    ),
+    "publish": dg.define_asset_job("publish", PUBLICATION, description="Report drift, publish what people read."),
+}
+"""The four stages of the main line, in order; each can be started by hand from the UI."""
 
 
 def followers() -> list[dg.SensorDefinition]:
     """Return the sensors that start each stage when the one before it succeeded."""
-    return [_follower(before, after) for before, after in zip(STAGES, STAGES[1:], strict=False)]
+    return [_follower(before, after) for before, after in pairwise(JOBS)]
 
 
 def _follower(before: str, after: str) -> dg.SensorDefinition:
     @dg.run_status_sensor(
         name=f"{after}_follows_{before}",
         run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[dg.JobSelector(job_name=before, location_name="storecast")],
-        request_jobs=[dg.JobSelector(job_name=after, location_name="storecast")],
+        monitored_jobs=[JOBS[before]],
+        request_job=JOBS[after],
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=5,
         description=f"Starts `{after}` when `{before}` succeeded, unless that run belongs to `storecast run`.",
@@ -85,10 +86,10 @@ def partition_range(instance: dg.DagsterInstance) -> dict[str, str]:
 
 def run_stages(
     definitions: dg.Definitions,
-    stages: Sequence[str] = STAGES,
+    stages: Iterable[str] = JOBS,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> list[StageResult]:
-    """Execute stages one after the other in this process, recorded in DAGSTER_HOME's instance so that the UI shows them.
+    """Execute stages one after the other in this process, recorded in DAGSTER_HOME's instance for the UI to show.
 
     Raises `StageError` at the first that fails, naming the step, its error and its run.
     """
@@ -122,12 +123,15 @@ def _run_stage(
 
 def _what_failed(stage: str, result: dg.ExecuteInProcessResult) -> str:
     lines = [f"stage `{stage}` failed (Dagster run {result.run_id}; `storecast up` shows it):"]
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error.cause if error is not None and error.cause is not None else error
-            lines.append(f"  {event.step_key}: {cause.message.strip() if cause is not None else 'no error was recorded'}")
-    for check in result.get_asset_check_evaluations():
-        if not check.passed and check.blocking:
-            lines.append(f"  check {check.check_name} of {check.asset_key.to_user_string()} failed: {check.description or ''}")
+    failures = [event for event in result.all_events if event.is_step_failure]
+    lines += [f"  {event.step_key}: {_cause(event)}" for event in failures]
+    breaches = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
+    lines += [f"  check {check.check_name} of {check.asset_key.to_user_string()} did not pass" for check in breaches]
     return "\n".join(lines)
+
+
+def _cause(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    if error is None:
+        return "no error was recorded"
+    return (error.cause or error).message.strip()

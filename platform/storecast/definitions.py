@@ -5,22 +5,38 @@ import os
 import dagster as dg
 
 from storecast import automation, progress
-from storecast.forecasting import assets as forecasting, checks as forecasting_checks
-from storecast.ingestion import assets as ingestion, automation as ingestion_automation, checks as ingestion_checks
-from storecast.monitoring import assets as monitoring, checks as monitoring_checks
-from storecast.registry import assets as registry, checks as registry_checks
+from storecast.forecasting import assets as forecasting
+from storecast.forecasting import checks as forecasting_checks
+from storecast.ingestion import assets as ingestion
+from storecast.ingestion import automation as ingestion_automation
+from storecast.ingestion import checks as ingestion_checks
+from storecast.monitoring import assets as monitoring
+from storecast.monitoring import checks as monitoring_checks
+from storecast.registry import assets as registry
+from storecast.registry import checks as registry_checks
 from storecast.settings import Settings, load_settings, process_environment
 from storecast.warehouse import assets as warehouse
 from storecast.warehouse.resources import SettingsResource, WarehouseIOManager, WarehouseResource
 
+CHECKED_ROOMS = (forecasting_checks, ingestion_checks, monitoring_checks, registry_checks)
+
 
 def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
-    rooms = [forecasting, ingestion, monitoring, registry]
     return dg.Definitions(
-        assets=[*dg.load_assets_from_modules(rooms), warehouse.dbt_tables(settings), warehouse.published],
-        asset_checks=[*ingestion_checks.CHECKS, *forecasting_checks.CHECKS, *registry_checks.CHECKS, *monitoring_checks.CHECKS],
-        jobs=automation.jobs(),
+        assets=[
+            *dg.load_assets_from_modules([forecasting, ingestion, monitoring, registry]),
+            *ingestion.source_assets(settings),
+            warehouse.dbt_tables(settings),
+            warehouse.published,
+        ],
+        asset_checks=[
+            *ingestion_checks.CHECKS,
+            *forecasting_checks.CHECKS,
+            *registry_checks.CHECKS,
+            *monitoring_checks.CHECKS,
+        ],
+        jobs=list(automation.JOBS.values()),
         schedules=ingestion_automation.SCHEDULES,
         sensors=[*ingestion_automation.SENSORS, *automation.followers()],
         resources={

@@ -9,7 +9,7 @@ from typing import Any
 
 from storecast import automation, summary
 from storecast.definitions import compose
-from storecast.ingestion.landing import list_source_files
+from storecast.ingestion.landing import file_sha256, find_files
 from storecast.ingestion.sources import resolve_source
 from storecast.services import write_instance_config
 from storecast.settings import SHOP_FILE, Settings, load_settings, process_environment
@@ -44,7 +44,7 @@ def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> N
             make_demo_shop(settings, report)
         state = state_of(settings)
         if state == _last_state(settings):
-            report(f"Nothing is new in {settings.source_folder}: {settings.published_path} is up to date.")
+            report(f"Nothing is new in {resolve_source(settings).folder}: {settings.published_path} is up to date.")
         else:
             automation.run_stages(compose(settings), on_stage=lambda stage: report(f"\n{STAGE_TITLES[stage]}"))
             _remember(settings, state)
@@ -68,7 +68,7 @@ def shop_settings(options: Mapping[str, Any], report: Callable[[str], None]) -> 
 
 def make_demo_shop(settings: Settings, report: Callable[[str], None]) -> None:
     """Write the demo shop's files where they are not there yet."""
-    wanted = settings.model_dump_json(include={"demo_products", "demo_days", "demo_start_date", "seed"})
+    wanted = settings.model_dump_json(include={"demo_products", "demo_days", "demo_end_date", "seed"})
     marker = settings.source_folder.parent / "made.json"
     if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
         return
@@ -78,7 +78,7 @@ def make_demo_shop(settings: Settings, report: Callable[[str], None]) -> None:
         settings.truth_folder,
         products=settings.demo_products,
         days=settings.demo_days,
-        start_date=settings.demo_start_date,
+        end_date=settings.demo_end_date,
         seed=settings.seed,
     )
     marker.write_text(wanted, encoding="utf-8")
@@ -86,7 +86,7 @@ def make_demo_shop(settings: Settings, report: Callable[[str], None]) -> None:
 
 def state_of(settings: Settings) -> str:
     """Return a hash of all that decides the result: source files, settings, code."""
-    files = [(file.path, file.sha256) for file in list_source_files(resolve_source(settings), settings.source_folder)]
+    files = [(file.relative, file_sha256(file.path)) for file in find_files(resolve_source(settings))]
     code = [*PACKAGE.rglob("*.py"), *PROJECT_DIR.glob("models/**/*"), *PROJECT_DIR.glob("macros/*")]
     return fingerprint(settings, files, [path for path in code if path.is_file()])
 

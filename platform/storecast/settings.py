@@ -24,9 +24,11 @@ QUIET = {
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
-"""Variables that keep every library's telemetry at home, and MLflow from unpickling."""
+"""Variables that keep every library's telemetry at home, and MLflow from unpickling and chatting."""
 
 
 class Settings(BaseSettings):
@@ -46,7 +48,7 @@ class Settings(BaseSettings):
 
     demo_products: int = Field(default=200, ge=1)
     demo_days: int = Field(default=730, ge=60)
-    demo_start_date: date = date(2024, 10, 1)
+    demo_end_date: date = date(2026, 9, 30)
 
     horizon_days: int = Field(default=28, ge=1, le=90)
     selection_origins: int = Field(default=3, ge=1, description="Back-test origins that choose the champions.")

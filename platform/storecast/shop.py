@@ -16,6 +16,10 @@ class OtherShopError(ValueError):
     """The data folder holds another shop."""
 
 
+class StageError(RuntimeError):
+    """A stage of the main job failed; the message names the step and what it said."""
+
+
 def bind(settings: Settings) -> None:
     """Write down in the data folder which shop it holds, so that daemon, UI and later runs agree.
 

@@ -52,7 +52,8 @@ def _accuracy(warehouse: Warehouse) -> str:
     table = warehouse.read(ACCURACY).set_index(["level", "model"])
     first, last = table.first_date.min(), table.last_date.max()
     head = (
-        f"Accuracy on {table.origins.max()} origins that had no part in any choice ({first:%Y-%m-%d} to {last:%Y-%m-%d})\n"
+        f"Accuracy on {table.origins.max()} origins that had no part in any choice, "
+        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}:\n"
         f"  {'level':<18}{'WAPE':>8}{'seasonal naive':>16}{'skill':>8}{'bias':>8}{'90 % covers':>13}"
     )
     lines = [head]

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
 
 from storecast.settings import Settings
 from storecast.warehouse.dbt import PROJECT_DIR, dbt_executable, dbt_vars, manifest_path
@@ -13,6 +14,19 @@ from storecast.warehouse.publishing import publish
 from storecast.warehouse.resources import OWNERS, SettingsResource, WarehouseResource
 
 PUBLISHED = dg.AssetKey(["published", "storecast"])
+PUBLISHED_LAST = (
+    "gold.daily_kpis",
+    "gold.daily_revenue",
+    "gold.demand_forecasts",
+    "gold.forecast_accuracy",
+    "gold.planned_drivers",
+    "gold.revenue_forecasts",
+    "ops.drift",
+    "ops.model_scores",
+    "ops.reconciliation",
+    "ops.registered_models",
+)
+"""The ends of the graph: when these are made, all that is published is."""
 
 
 class TableTranslator(DagsterDbtTranslator):
@@ -45,15 +59,21 @@ def dbt_tables(settings: Settings) -> dg.AssetsDefinition:
         """Build the selected models and run their tests, alone on the warehouse."""
         shop = settings.get()
         arguments = ["build", "--vars", json.dumps(dbt_vars(shop)), "--exclude-resource-type", "unit_test"]
-        target = shop.dbt_dir / f"run-{context.run_id}"
+        target = shop.dbt_dir / "run"
         with warehouse.open().lease.exclusive():
-            invocation = dbt.cli(arguments, context=context, target_path=target, raise_on_error=False)
-            events = list(invocation.stream())
+            events, error = dbt_events(dbt.cli(arguments, context=context, target_path=target, raise_on_error=False))
         yield from with_row_counts(context, events, warehouse)
-        if (error := invocation.get_error()) is not None:
+        if error is not None:
             raise error
 
     return dbt
+
+
+def dbt_events(invocation: DbtCliInvocation) -> tuple[list[Any], Exception | None]:
+    """Return all that dbt did, and its error if any; its words go to its log file, not to the terminal."""
+    invocation.target_path.mkdir(parents=True, exist_ok=True)
+    with (invocation.target_path / "stdout.log").open("w", encoding="utf-8") as log, redirect_stdout(log):
+        return list(invocation.stream()), invocation.get_error()
 
 
 def with_row_counts(
@@ -72,7 +92,13 @@ def _is_output(event: Any) -> bool:
     return isinstance(event, dg.Output)
 
 
-@dg.asset(key=PUBLISHED, group_name="published", owners=OWNERS, kinds={"duckdb"})
+@dg.asset(
+    key=PUBLISHED,
+    deps=[table.split(".") for table in PUBLISHED_LAST],
+    group_name="published",
+    owners=OWNERS,
+    kinds={"duckdb"},
+)
 def published(warehouse: WarehouseResource, settings: SettingsResource) -> dg.MaterializeResult[None]:
     """One immutable copy of silver, gold and ops; the pointer `published/storecast.duckdb` leads to the newest."""
     publication = publish(warehouse.open(), settings.get().published_path)

@@ -1,0 +1,242 @@
+"""Forecasts as assets: back-tests and choices over all products, forecasts product by product.
+
+What spans products is unpartitioned; `demand_forecasts` and `revenue_forecasts` are partitioned by product, so that one
+product, or any selection, is forecast anew in seconds and its rows alone change.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from storecast.figures import as_markdown
+from storecast.forecasting import contracts as c
+from storecast.forecasting.accuracy import forecast_accuracy
+from storecast.forecasting.backtest import BacktestPlan, backtest, backtests_from_table, backtests_table, model_scores
+from storecast.forecasting.forecast import forecast_demand, train_global_models, training_id_of
+from storecast.forecasting.intervals import fit_interval_scales, scales_table
+from storecast.forecasting.panel import Panel, panel_from_tables
+from storecast.forecasting.partitions import partition_keys
+from storecast.forecasting.plots import forecast_plot
+from storecast.forecasting.registry import models_named
+from storecast.forecasting.revenue import forecast_revenue
+from storecast.forecasting.selection import champion_backtests, champions_table, choose_champions
+from storecast.settings import Settings
+from storecast.warehouse.database import content_hash
+from storecast.warehouse.resources import SettingsResource, WarehouseResource, table
+
+ROOM = "forecasting"
+PRODUCTS = dg.DynamicPartitionsDefinition(name="product")
+PROGRESS = {"progress": True}
+
+DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
+PLANNED_DRIVERS = dg.AssetKey(["gold", "planned_drivers"])
+CATEGORIES = dg.AssetKey(["silver", "products"])
+PRODUCT_PARTITIONS = dg.AssetKey(["ops", "product_partitions"])
+BACKTESTS = dg.AssetKey(["ops", "backtests"])
+CHAMPIONS = dg.AssetKey(["ops", "champions"])
+FITTED_MODELS = dg.AssetKey(["ops", "fitted_models"])
+INTERVAL_SCALES = dg.AssetKey(["ops", "interval_scales"])
+REGISTERED_MODELS = dg.AssetKey(["ops", "registered_models"])
+DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
+
+CATEGORIES_SQL = "select product_id, category from silver.products"
+OF_KEYS = "product_id in (select product_id from ops.product_partitions where partition_key in (select unnest(?)))"
+BY_PRODUCT = {
+    "partitions_def": PRODUCTS,
+    "backfill_policy": dg.BackfillPolicy.single_run(),
+}
+PARTITIONED = {"partition_expr": c.PARTITION_KEY, "replace_on": [c.ORIGIN_DATE]}
+
+
+@dg.asset(**table("ops.product_partitions", c.ProductPartitions, room=ROOM), deps=[DAILY_DEMAND])
+def product_partitions(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
+) -> pd.DataFrame:
+    """The partition key of each product that ever sold: one row a product."""
+    products = warehouse.read("select distinct product_id from gold.daily_demand")["product_id"]
+    keys = partition_keys(products.tolist(), settings.get().max_product_partitions)
+    register_partitions(context.instance, keys[c.PARTITION_KEY].unique().tolist())
+    return keys
+
+
+@dg.asset(**table("ops.backtests", c.Backtests, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES])
+def backtests(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
+) -> pd.DataFrame:
+    """What each model would have forecast: one row a split, origin, product, channel, day ahead and model."""
+    shop = settings.get()
+    results = backtest(
+        read_panel(warehouse),
+        models_named(shop.models),
+        plan_of(shop),
+        seed=shop.seed,
+        n_jobs=shop.fit_processes,
+        report=lambda line: context.log.info(line, extra=PROGRESS),
+    )
+    return backtests_table(results)
+
+
+@dg.multi_asset(
+    name="selection",
+    outs={
+        "model_scores": dg.AssetOut(**table("ops.model_scores", c.ModelScores, room=ROOM)),
+        "champions": dg.AssetOut(**table("ops.champions", c.Champions, room=ROOM)),
+        "interval_scales": dg.AssetOut(**table("ops.interval_scales", c.IntervalScales, room=ROOM)),
+        "forecast_accuracy": dg.AssetOut(**table("gold.forecast_accuracy", c.ForecastAccuracy, room=ROOM)),
+    },
+    deps=[BACKTESTS, DAILY_DEMAND, CATEGORIES],
+)
+def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Iterator[dg.Output[pd.DataFrame]]:
+    """Scores, champions and intervals from the selection origins; accuracy from the evaluation origins alone."""
+    training_id, _ = training_of(warehouse, settings.get())
+    panel = read_panel(warehouse)
+    results = backtests_from_table(warehouse.read("select * from ops.backtests"), panel)
+    chosen_on = results.of_split(c.SELECTION)
+    policy = choose_champions(chosen_on)
+    scales = fit_interval_scales(chosen_on.actual, champion_backtests(chosen_on, policy), chosen_on.classes)
+    yield dg.Output(model_scores(results), "model_scores")
+    yield dg.Output(champions_table(policy, panel, training_id), "champions")
+    yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
+    yield dg.Output(forecast_accuracy(results, policy), "forecast_accuracy")
+
+
+@dg.asset(**table("ops.fitted_models", c.FittedModels, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES])
+def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> pd.DataFrame:
+    """Global models trained on all history, as text: one row a training and model."""
+    shop = settings.get()
+    training_id, snapshot_hash = training_of(warehouse, shop)
+    return train_global_models(
+        read_panel(warehouse),
+        models_named(shop.models),
+        training_id=training_id,
+        snapshot_hash=snapshot_hash,
+        horizon=shop.horizon_days,
+        seed=shop.seed,
+        n_jobs=shop.fit_processes,
+    )
+
+
+@dg.asset(
+    **(table("gold.demand_forecasts", c.DemandForecasts, room=ROOM, **PARTITIONED) | BY_PRODUCT),
+    deps=[
+        DAILY_DEMAND,
+        PLANNED_DRIVERS,
+        CATEGORIES,
+        PRODUCT_PARTITIONS,
+        CHAMPIONS,
+        FITTED_MODELS,
+        INTERVAL_SCALES,
+        REGISTERED_MODELS,
+    ],
+)
+def demand_forecasts(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
+) -> dg.Output[pd.DataFrame]:
+    """Units a day with their quantiles: one row an origin, product, channel and day ahead."""
+    shop, keys = settings.get(), list(context.partition_keys)
+    forecasts = forecast_demand(
+        read_panel(warehouse, keys),
+        warehouse.read(f"select * from ops.champions where {OF_KEYS}", [keys]),
+        warehouse.read("select * from ops.fitted_models"),
+        warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", [keys]),
+        horizon=shop.horizon_days,
+        partition_keys=partition_key_of(warehouse, keys),
+        model_version=champion_version(warehouse),
+        seed=shop.seed,
+        n_jobs=shop.fit_processes,
+    )
+    return dg.Output(forecasts, metadata=metadata_of(warehouse, forecasts))
+
+
+@dg.asset(
+    **(table("gold.revenue_forecasts", c.RevenueForecasts, room=ROOM, **PARTITIONED) | BY_PRODUCT),
+    deps=[DEMAND_FORECASTS, PLANNED_DRIVERS],
+)
+def revenue_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> pd.DataFrame:
+    """Revenue a day, units at the planned price: one row an origin, product, channel and day ahead."""
+    keys = list(context.partition_keys)
+    newest = "origin_date = (select max(origin_date) from gold.demand_forecasts)"
+    forecasts = warehouse.read(
+        f"select * from gold.demand_forecasts where {newest} and partition_key in (select unnest(?))", [keys]
+    )
+    return forecast_revenue(forecasts, warehouse.read(f"select * from gold.planned_drivers where {OF_KEYS}", [keys]))
+
+
+def plan_of(shop: Settings) -> BacktestPlan:
+    """Return the back-test's plan from the settings."""
+    return BacktestPlan(shop.horizon_days, shop.selection_origins, shop.evaluation_origins)
+
+
+def register_partitions(instance: dg.DagsterInstance, keys: Sequence[str]) -> None:
+    """Make Dagster know exactly these product partitions, keeping those it has in their order."""
+    name = str(PRODUCTS.name)
+    known = set(instance.get_dynamic_partitions(name))
+    instance.add_dynamic_partitions(name, [key for key in keys if key not in known])
+    for gone in known - set(keys):
+        instance.delete_dynamic_partition(name, gone)
+
+
+def read_panel(warehouse: WarehouseResource, keys: Sequence[str] | None = None) -> Panel:
+    """Return the panel of all series, or of those in some partitions."""
+    where, parameters = ("true", []) if keys is None else (OF_KEYS, [list(keys)])
+    return panel_from_tables(
+        warehouse.read(f"select * from gold.daily_demand where {where}", parameters),
+        warehouse.read(f"select * from gold.planned_drivers where {where}", parameters),
+        warehouse.read(f"{CATEGORIES_SQL} where {where}", parameters),
+    )
+
+
+def training_of(warehouse: WarehouseResource, shop: Settings) -> tuple[str, str]:
+    """Return the training's id and the hash of the data it sees; the id changes with data, settings and code."""
+    with warehouse.open().reading() as connection:
+        hashes = [content_hash(connection, relation) for relation in ("gold.daily_demand", f"({CATEGORIES_SQL})")]
+    snapshot_hash = "-".join(hashes)
+    chosen = shop.model_dump(include={"horizon_days", "selection_origins", "evaluation_origins", "models", "seed"})
+    return training_id_of(snapshot_hash, {**chosen, "code": code_hash()}), snapshot_hash
+
+
+def code_hash() -> str:
+    """Return a hash of this room's code."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def champion_version(warehouse: WarehouseResource) -> str:
+    """Return the version of the registered model that the alias `champion` leads to."""
+    found = warehouse.read("select model_version from ops.registered_models where alias = 'champion'")
+    if len(found) != 1:
+        message = f"ops.registered_models has {len(found)} champions, not 1: run the job `train`"
+        raise ValueError(message)
+    return str(found["model_version"].iloc[0])
+
+
+def partition_key_of(warehouse: WarehouseResource, keys: Sequence[str]) -> dict[str, str]:
+    """Return the partition key of each product in some partitions."""
+    found = warehouse.read(f"select * from ops.product_partitions where {OF_KEYS}", [list(keys)])
+    return dict(zip(found[c.PRODUCT_ID], found[c.PARTITION_KEY], strict=True))
+
+
+def metadata_of(warehouse: WarehouseResource, forecasts: pd.DataFrame) -> dict[str, Any]:
+    """Return counts by model and fallback, and a picture of the series that is forecast to sell most."""
+    series = forecasts.drop_duplicates([c.PRODUCT_ID, c.CHANNEL])
+    totals = forecasts.groupby([c.PRODUCT_ID, c.CHANNEL])[c.MEAN_UNITS].sum()
+    product_id, channel = totals.idxmax()
+    history = warehouse.read(
+        "select date, units from gold.daily_demand where product_id = ? and channel = ?", [product_id, channel]
+    )
+    shown = forecasts[(forecasts[c.PRODUCT_ID] == product_id) & (forecasts[c.CHANNEL] == channel)]
+    return {
+        "series": len(series),
+        "series_by_model": dg.MetadataValue.json(series[c.MODEL].value_counts().to_dict()),
+        "series_with_fallback": int(series[c.FALLBACK_REASON].notna().sum()),
+        "shown_series": f"{product_id} in {channel}",
+        "history_and_forecast": dg.MetadataValue.md(
+            as_markdown(forecast_plot(history, shown), "units sold and forecast of the series shown")
+        ),
+    }

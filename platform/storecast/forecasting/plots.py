@@ -1,0 +1,29 @@
+"""A picture of history and forecast for the asset's metadata."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from storecast.forecasting import contracts as c
+
+SHOWN_DAYS = 120
+LINE = "#1f4e79"
+BAND = "#7fb0d8"
+
+
+def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame) -> Figure:
+    """Draw the last months of units and their forecast with its 50 % and 90 % intervals.
+
+    `history` has `date` and `units` of one series, `forecasts` its rows of `gold.demand_forecasts`.
+    """
+    figure = Figure(figsize=(9.0, 3.2), layout="constrained")
+    axes = figure.subplots()
+    recent = history.sort_values(c.DATE).tail(SHOWN_DAYS)
+    ahead = forecasts.sort_values(c.DATE)
+    axes.plot(recent[c.DATE], recent[c.UNITS], color="black", linewidth=1, label="sold")
+    axes.plot(ahead[c.DATE], ahead[c.MEAN_UNITS], color=LINE, linewidth=2, label="forecast (mean)")
+    for low, high, label in (("p05_units", "p95_units", "90 % interval"), ("p25_units", "p75_units", "50 % interval")):
+        axes.fill_between(ahead[c.DATE], ahead[low], ahead[high], color=BAND, alpha=0.35, label=label)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("units a day")
+    axes.legend(loc="upper left", ncols=4, fontsize="small", frameon=False)
+    return figure
