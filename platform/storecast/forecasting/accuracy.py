@@ -26,11 +26,11 @@ TextArray = npt.NDArray[np.object_]
 
 
 def forecast_accuracy(backtests: Backtests, policy: Policy) -> pd.DataFrame:
-    """Accuracy of the champions and of each single model on the evaluation origins: the rows of `gold.forecast_accuracy`.
+    """Score champions and single models on the evaluation origins: the rows of `gold.forecast_accuracy`.
 
-    A model that ran for some series only is measured on those, and so is the seasonal naive its skill refers to. Quantiles
-    are made from the errors of the selection origins alone, at each level from that level's own errors. RMSSE and MASE are
-    means over nodes; pinball is the mean over seven quantiles, in units a node and day.
+    A model that ran for some series only is measured on those, and so is the seasonal naive its skill refers to.
+    Quantiles are made from the errors of the selection origins alone, at each level from that level's own errors.
+    RMSSE and MASE are means over nodes; pinball is the mean over seven quantiles, in units a node and day.
     """
     selection, evaluation = backtests.of_split(c.SELECTION), backtests.of_split(c.EVALUATION)
     models = {c.CHAMPION: (champion_backtests(selection, policy), champion_backtests(evaluation, policy))}
@@ -63,10 +63,8 @@ def _at_level(level: Level, backtests: Backtests, forecast: FloatArray, naive: F
     def total(values: FloatArray) -> FloatArray:
         return np.where(is_node, level.total(np.where(was_run, values, 0.0)), np.nan)
 
-    if level.name == SERIES_LEVEL:
-        classes = backtests.classes
-    else:
-        classes = np.full(is_node.shape[:2], level.name, dtype=object)
+    one_class = np.full(is_node.shape[:2], level.name, dtype=object)
+    classes = backtests.classes if level.name == SERIES_LEVEL else one_class
     return _AtLevel(total(backtests.actual), total(forecast), total(naive), classes)
 
 

@@ -1,17 +1,18 @@
 """Back-tests over rolling origins: what each model would have said, knowing only what was known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import Parallel, delayed
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting import metrics
 from storecast.forecasting.demand_classes import demand_classes
-from storecast.forecasting.panel import FloatArray, Panel
-from storecast.forecasting.registry import ModelSpec
+from storecast.forecasting.panel import FloatArray, IntArray, Panel
+from storecast.forecasting.registry import REGISTRY, ModelSpec
 
 SEASON = 7
 Progress = Callable[[str], None]
@@ -49,7 +50,8 @@ class BacktestPlan:
 class Backtests:
     """Back-test results as arrays over (origin, series, day ahead); NaN where a series had not begun or no model ran.
 
-    `classes` is (origin, series), "" where a series had not begun. `panel` is the whole panel the origins were cut from.
+    `classes` is (origin, series), "" where a series had not begun. `panel` is the whole panel the origins were cut
+    from.
     """
 
     panel: Panel
@@ -83,26 +85,69 @@ def backtest(
 ) -> Backtests:
     """Forecast from each origin with each model that suits a series' demand class there.
 
-    A model sees `panel.until(origin)` and nothing else; a series that had not begun is not in that origin.
+    A model sees `panel.until(origin)` and nothing else; a series that had not begun is not in that origin. Origins
+    and models are shared out over `n_jobs` processes of one thread each; the numbers do not depend on how many.
+    `report` gets a line for each model and origin done.
     """
     origins = plan.origins(panel.days)
-    shape = (len(origins), len(panel.keys), plan.horizon)
-    actual = np.full(shape, np.nan)
-    classes = np.full(shape[:2], "", dtype=object)
-    forecasts = {spec.name: np.full(shape, np.nan) for spec in specs}
-    for place, (origin, split) in enumerate(origins):
-        rows = np.flatnonzero(panel.first_day < origin)
-        known = panel.until(origin, plan.horizon)
-        actual[place, rows] = panel.units[rows, origin : origin + plan.horizon]
-        classes[place, rows] = demand_classes(known.units)
-        for spec in specs:
-            suited = np.isin(classes[place, rows].astype(str), sorted(spec.classes))
-            if suited.any():
-                forecaster = spec.make(seed, n_jobs, plan.horizon).fit_panel(known.take(suited))
-                forecasts[spec.name][place, rows[suited]] = forecaster.predict_panel(plan.horizon)
-            if report:
-                report(f"origin {known.times[-1]:%Y-%m-%d} ({split}): {spec.name}, {int(suited.sum())} series")
+    actual, classes = _outcomes(panel, origins, plan.horizon)
+    forecasts = {spec.name: np.full(actual.shape, np.nan) for spec in specs}
+    tasks = [
+        _Task(spec, place, rows)
+        for spec in specs
+        for place in range(len(origins))
+        if len(rows := np.flatnonzero(np.isin(classes[place].astype(str), sorted(spec.classes))))
+    ]
+    for task, forecast in _forecasts(tasks, panel, origins, plan.horizon, seed, n_jobs):
+        forecasts[task.spec.name][task.place, task.rows] = forecast
+        if report:
+            origin, split = origins[task.place]
+            day = f"{panel.times[origin - 1]:%Y-%m-%d}"
+            report(f"back-test {task.spec.name} from {day} ({split}): {len(task.rows)} series")
     return Backtests(panel, origins, plan.horizon, actual, classes, forecasts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A model, the place of an origin among the origins, and the series it suits there."""
+
+    spec: ModelSpec
+    place: int
+    rows: IntArray
+
+
+def _forecasts(
+    tasks: Sequence[_Task], panel: Panel, origins: Sequence[tuple[int, str]], horizon: int, seed: int, n_jobs: int
+) -> Iterator[tuple[_Task, FloatArray]]:
+    """Each task with its forecast: costly ones shared out over processes, the cheap ones here."""
+    costly = sorted((task for task in tasks if task.spec.milliseconds >= 1), key=lambda task: -task.spec.milliseconds)
+    cheap = [task for task in tasks if task.spec.milliseconds < 1]
+    arguments = {id(task): (panel, origins[task.place][0], task.rows, task.spec.name, horizon, seed) for task in tasks}
+    shared_out = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_forecast_from)(*arguments[id(task)]) for task in costly
+    )
+    yield from zip(costly, shared_out, strict=True)
+    for task in cheap:
+        yield task, _forecast_from(*arguments[id(task)])
+
+
+def _forecast_from(panel: Panel, origin: int, rows: IntArray, model: str, horizon: int, seed: int) -> FloatArray:
+    """What a model says at an origin for some series, in one process."""
+    known = panel.take(rows).until(origin, horizon)
+    return REGISTRY[model].make(seed, 1, horizon).fit_panel(known).predict_panel(horizon)
+
+
+def _outcomes(
+    panel: Panel, origins: Sequence[tuple[int, str]], horizon: int
+) -> tuple[FloatArray, npt.NDArray[np.object_]]:
+    """Actual units (origins, series, horizon) and classes (origins, series) of what had begun at each origin."""
+    actual = np.full((len(origins), len(panel.keys), horizon), np.nan)
+    classes = np.full(actual.shape[:2], "", dtype=object)
+    for place, (origin, _) in enumerate(origins):
+        rows = np.flatnonzero(panel.first_day < origin)
+        actual[place, rows] = panel.units[rows, origin : origin + horizon]
+        classes[place, rows] = demand_classes(panel.units[rows, :origin])
+    return actual, classes
 
 
 def backtests_table(backtests: Backtests) -> pd.DataFrame:
@@ -143,11 +188,7 @@ def backtests_from_table(table: pd.DataFrame, panel: Panel) -> Backtests:
     origins = tuple(zip(days.astype(int).tolist(), found[c.SPLIT], strict=True))
     horizon = int(table[c.HORIZON_DAY].max())
     shape = (len(origins), len(panel.keys), horizon)
-    actual, classes = np.full(shape, np.nan), np.full(shape[:2], "", dtype=object)
-    for place, (origin, _) in enumerate(origins):
-        rows = np.flatnonzero(panel.first_day < origin)
-        actual[place, rows] = panel.units[rows, origin : origin + horizon]
-        classes[place, rows] = demand_classes(panel.units[rows, :origin])
+    actual, classes = _outcomes(panel, origins, horizon)
     forecasts = {}
     place_of = pd.Index(pd.to_datetime(found[c.ORIGIN_DATE]))
     for model, rows_of_model in table.groupby(c.MODEL, sort=False):

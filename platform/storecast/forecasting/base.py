@@ -1,8 +1,8 @@
 """The one interface of all forecasters: an sktime estimator outside, matrices inside.
 
-sktime checks and converts a panel at each call (3 s for 5,000 series of 730 days, whatever the model). So the work has a
-second entrance beside `fit` and `predict`: `fit_panel` and `predict_panel` take a `Panel` checked once and do exactly
-the same.
+sktime checks and converts a panel at each call (3 s for 5,000 series of 730 days, whatever the model). So the work
+has a second entrance beside `fit` and `predict`: `fit_panel` and `predict_panel` take a `Panel` checked once and do
+exactly the same.
 """
 
 from typing import Any, ClassVar, Self
@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
+from storecast.forecasting.frames import followed_by, panel_from_frames, with_future
 from storecast.forecasting.intervals import residual_quantiles
-from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.panel import FloatArray, IntArray, Panel, step_of
 
 RESIDUAL_ORIGINS = 3
 
@@ -27,8 +28,8 @@ class PanelForecaster(BaseForecaster):
     _tags: ClassVar[dict[str, Any]] = {
         "authors": ["storecast"],
         "maintainers": ["storecast"],
-        "y_inner_mtype": ["pd-multiindex", "pd_multiindex_hier"],
-        "X_inner_mtype": ["pd-multiindex", "pd_multiindex_hier"],
+        "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
+        "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "scitype:y": "univariate",
         "capability:exogenous": False,
         "capability:insample": False,
@@ -36,10 +37,11 @@ class PanelForecaster(BaseForecaster):
         "capability:pred_int": True,
         "capability:pred_int:insample": False,
         "requires-fh-in-fit": False,
+        "capability:update": True,
     }
+    _config: ClassVar[dict[str, Any]] = {"remember_data": False}  # the panel is kept, a second copy is not needed
 
     panel_: Panel
-    panel_index_: pd.MultiIndex
 
     # ------------------------------------------------------------------ the short way, for a panel checked once
     def fit_panel(self, panel: Panel) -> Self:
@@ -49,7 +51,7 @@ class PanelForecaster(BaseForecaster):
         return self
 
     def predict_panel(self, horizon: int) -> FloatArray:
-        """Mean units of each series, shape (series, horizon): finite or NaN where the model has no answer, never negative."""
+        """Mean units, shape (series, horizon): never negative, NaN where the model has no answer."""
         return np.maximum(self._forecast_panel(self.panel_, horizon), 0.0)
 
     def predict_quantiles_panel(self, horizon: int, alphas: tuple[float, ...]) -> FloatArray:
@@ -86,11 +88,58 @@ class PanelForecaster(BaseForecaster):
         return actuals, forecasts
 
     # ------------------------------------------------------------------ sktime's side
-    def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: ForecastingHorizon | None) -> Self:  # noqa: N803
-        self.fit_panel(_panel_of(y, X))
+    def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: ForecastingHorizon | None) -> Self:  # noqa: ARG002, N803
+        panel = panel_from_frames(y, X)
+        self._name_frequency(panel.times)
+        return self.fit_panel(panel)
+
+    def _name_frequency(self, times: pd.Index) -> None:
+        """Tell sktime the step of a panel's days: it infers it from a single series, but not from a panel's index."""
+        if isinstance(times, pd.DatetimeIndex) and self.cutoff.freq is None:
+            self._set_cutoff(pd.DatetimeIndex(self.cutoff, freq=step_of(times)))
+
+    def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params: bool = True) -> Self:  # noqa: N803
+        panel = followed_by(self.panel_, panel_from_frames(y, X))
+        self._name_frequency(panel.times)
+        if update_params:
+            return self.fit_panel(panel)
+        self.panel_ = panel
         return self
 
     def _predict(self, fh: ForecastingHorizon, X: pd.DataFrame | None) -> pd.DataFrame:  # noqa: N803
         steps = self._steps(fh)
-        self.panel_ = _with_future(self.panel_, X)
-        return self._frame(self.predict_panel(int(steps.max()))[:, steps - 1], fh)
+        self.panel_ = with_future(self.panel_, X)
+        mean = self.predict_panel(int(steps.max()))[:, steps - 1]
+        return pd.DataFrame(mean.reshape(-1, 1), index=self._index(fh), columns=self._columns())
+
+    def _predict_quantiles(
+        self,
+        fh: ForecastingHorizon,
+        X: pd.DataFrame | None,  # noqa: N803
+        alpha: list[float],
+    ) -> pd.DataFrame:
+        steps = self._steps(fh)
+        self.panel_ = with_future(self.panel_, X)
+        order = np.argsort(alpha)
+        rising = self.predict_quantiles_panel(int(steps.max()), tuple(np.asarray(alpha, float)[order].tolist()))
+        quantiles = rising[:, steps - 1][:, :, np.argsort(order)]
+        columns = pd.MultiIndex.from_product([self._columns(), alpha])
+        return pd.DataFrame(quantiles.reshape(-1, len(alpha)), index=self._index(fh), columns=columns)
+
+    def _steps(self, fh: ForecastingHorizon) -> IntArray:
+        return np.asarray(fh.to_relative(self.cutoff).to_numpy(), dtype=np.int64)
+
+    def _columns(self) -> list[Any]:
+        return list(self._get_varnames())
+
+    def _index(self, fh: ForecastingHorizon) -> pd.Index:
+        times = fh.to_absolute_index(self.cutoff)
+        if self._y_metadata["scitype"] == "Series":
+            return times
+        keys = self.panel_.keys
+        codes = [np.repeat(np.asarray(level_codes), len(times)) for level_codes in keys.codes]
+        return pd.MultiIndex(
+            levels=[*keys.levels, times],
+            codes=[*codes, np.tile(np.arange(len(times)), len(keys))],
+            names=[*keys.names, self.panel_.times.name],
+        )

@@ -1,7 +1,5 @@
 """Closed-form forecasters: whole panels by slicing, no loop over series."""
 
-from typing import Any, ClassVar
-
 import numpy as np
 
 from storecast.forecasting.base import PanelForecaster

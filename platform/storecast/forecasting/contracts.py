@@ -1,6 +1,7 @@
 """The tables this room reads and publishes: every column name is spelled here and nowhere else.
 
-Columns are the pandas columns of the DuckDB tables of the same name, strict: one column more or less breaks the contract.
+Columns are the pandas columns of the DuckDB tables of the same name, strict: one column more or less breaks the
+contract.
 """
 
 from typing import Any, Final
@@ -216,7 +217,7 @@ class Champions(_Contract):
 
 
 class IntervalScales(_Contract):
-    """What makes quantiles of means; one row a pool's quantile, a class's spread or a series' spread, told by `scope`."""
+    """What makes quantiles of means; one row a quantile of a pool or a spread of a class or series: see `scope`."""
 
     training_id: str
     scope: str = pa.Field(isin=("pool", "class", "series"))
@@ -238,6 +239,26 @@ class FittedModels(_Contract):
     payload: str
     parameters: str
     snapshot_hash: str
+
+
+class ProductPartitions(_Contract):
+    """One row a product."""
+
+    product_id: str = pa.Field(unique=True)
+    partition_key: str
+
+
+TABLES: Final = {
+    "gold.demand_forecasts": DemandForecasts,
+    "gold.forecast_accuracy": ForecastAccuracy,
+    "gold.revenue_forecasts": RevenueForecasts,
+    "ops.backtests": Backtests,
+    "ops.champions": Champions,
+    "ops.fitted_models": FittedModels,
+    "ops.interval_scales": IntervalScales,
+    "ops.model_scores": ModelScores,
+    "ops.product_partitions": ProductPartitions,
+}
 
 
 def _is_rising(table: pd.DataFrame, columns: tuple[str, ...]) -> bool:

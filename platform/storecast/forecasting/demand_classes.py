@@ -23,8 +23,8 @@ def demand_classes(
     """The demand class of each row of `history`, (series, days) up to the origin with NaN before the first day.
 
     `new`: fewer than `new_days` days old, or sold on one day only. `inactive`: no sale in the last `inactive_days`.
-    Else by the average days between sales (ADI) and the squared coefficient of variation of the units sold on a day with
-    sales (CV²), over the last `class_days`; cut-offs 1.32 and 0.49 of Syntetos, Boylan and Croston (2005).
+    Else by the average days between sales (ADI) and the squared coefficient of variation of the units sold on a day
+    with sales (CV²), over the last `class_days`; cut-offs 1.32 and 0.49 of Syntetos, Boylan and Croston (2005).
 
     >>> demand_classes(np.array([[5.0, 4, 6, 5] * 10, [0.0, 0, 0, 5] * 10, [0.0, 0, 1, 9] * 10, [np.nan] * 39 + [1]]))
     array(['smooth', 'intermittent', 'lumpy', 'new'], dtype=object)

@@ -32,7 +32,8 @@ class Fallbacks:
 def fallbacks(history: FloatArray, horizon: int) -> Fallbacks:
     """Fallbacks by history alone, (series, days) up to the origin with NaN before the first day.
 
-    - fewer than 14 days of history: units sold so far spread over 14 days, since a series begins with a sale and its mean
+    - fewer than 14 days of history: units sold so far spread over 14 days, since a series begins with a sale and its
+    mean
       would promise too much;
     - no sale for 182 days: zero;
     - all days equal: that day again.

@@ -13,11 +13,11 @@ import pandas as pd
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.panel import (
-    EVENT_CODE,
-    FloatArray,
-    BoolArray,
-    IntArray,
     DRIVERS,
+    EVENT_CODE,
+    BoolArray,
+    FloatArray,
+    IntArray,
     Panel,
     carried_forward,
     extended_times,

@@ -76,9 +76,9 @@ def forecast_demand(
 ) -> pd.DataFrame:
     """Forecast every series of a panel by its champion: the rows of `gold.demand_forecasts`.
 
-    The panel may hold all products or one: the numbers of a series do not depend on which others are beside it. A series
-    that `champions` lacks, or whose history is too thin, gets a fallback and the reason. `partition_keys` maps product to
-    key. Raises `ValueError` where a champion needs a global model that `fitted_models` lacks.
+    The panel may hold all products or one: the numbers of a series do not depend on which others are beside it. A
+    series that `champions` lacks, or whose history is too thin, gets a fallback and the reason. `partition_keys` maps
+    product to key. Raises `ValueError` where a champion needs a global model that `fitted_models` lacks.
     """
     known = panel.until(panel.days, horizon)
     classes, models = _champions_of(known, champions)

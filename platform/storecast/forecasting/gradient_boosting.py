@@ -1,4 +1,4 @@
-"""One gradient-boosted model over all series: LightGBM with recent levels, prices, promotions, events and the calendar."""
+"""One boosted model over all series: LightGBM on recent levels, prices, promotions, events and the calendar."""
 
 import json
 from typing import Any, ClassVar, Self
@@ -26,8 +26,9 @@ SALES_SHARE = 0.9
 class GlobalLightGBM(PanelForecaster):
     """LightGBM over all series, direct: each day ahead is predicted from what is known at the origin.
 
-    Units are learned relative to each series' recent level (Tweedie loss, the level as offset), so slow and fast movers
-    share what they have in common. Prices, promotions and events of the day ahead enter where they are known in advance.
+    Units are learned relative to each series' recent level (Tweedie loss, the level as offset), so slow and fast
+    movers share what they have in common. Prices, promotions and events of the day ahead enter where they are known
+    in advance.
 
     Parameters
     ----------

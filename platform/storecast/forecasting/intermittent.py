@@ -11,10 +11,8 @@ SBA_CORRECTION = 0.95
 class Croston(PanelForecaster):
     """Demand size over demand interval, each smoothed exponentially (Croston 1972).
 
-    Parameters
-    ----------
-    smoothing : weight of the newest demand, 0.1 as in Croston.
-    is_debiased : the Syntetos–Boylan approximation (2005): 0.95 × Croston at smoothing 0.1, in general 1 - smoothing / 2.
+    Parameters ---------- smoothing : weight of the newest demand, 0.1 as in Croston. is_debiased : the
+    Syntetos–Boylan approximation (2005): 0.95 × Croston at smoothing 0.1, in general 1 - smoothing / 2.
     """
 
     def __init__(self, smoothing: float = 0.1, is_debiased: bool = False) -> None:

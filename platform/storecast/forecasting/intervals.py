@@ -1,4 +1,4 @@
-"""Quantiles from stored back-test errors: scaled by series, pooled by demand class, days ahead and size of the forecast.
+"""Quantiles from stored back-test errors: scaled by series, pooled by class, days ahead and size of the forecast.
 
 The error of a forecast of `mean` units is taken to grow like its root, as for counts: z = (units - mean) / (spread ×
 √mean), where a series' spread is its mean absolute error over its mean √forecast, drawn to its class's where it has few
@@ -8,7 +8,7 @@ shape – skew, many zeros – and no distribution is assumed. No model is refit
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class IntervalScales:
-    """What turns means into quantiles: pools by (class, first day of the horizon bucket), spreads by class and series."""
+    """What turns means into quantiles: pools by (class, first day of the bucket), spreads by class and series."""
 
     alphas: tuple[float, ...]
     pools: dict[tuple[str, int], Pool]
@@ -48,7 +48,8 @@ class IntervalScales:
     def quantiles(self, mean: FloatArray, classes: TextArray, spreads: FloatArray) -> FloatArray:
         """Quantiles of each series' units, (series, horizon, alphas), from means (series, horizon).
 
-        `spreads` are the series' own, NaN where there is none: then the class's counts. Never negative, rising in alpha.
+        `spreads` are the series' own, NaN where there is none: then the class's counts. Never negative, rising in
+        alpha.
         """
         own = np.array([self.class_spreads.get(name, self.class_spreads[EVERY_CLASS]) for name in classes], np.float64)
         width = np.where(np.isnan(spreads), own, spreads)[:, None] * np.sqrt(mean)
@@ -66,7 +67,7 @@ class IntervalScales:
         return np.maximum.accumulate(quantiles, axis=2)
 
     def _pool(self, name: str, bucket: int) -> Pool:
-        """The pool of a class at a horizon; of the nearest earlier horizon, then of all classes, where there is none."""
+        """The pool of a class at a horizon; where there is none, of the nearest earlier one, then of all classes."""
         for candidate in (name, EVERY_CLASS):
             starts = [start for its_class, start in self.pools if its_class == candidate and start <= bucket]
             if starts:
@@ -87,8 +88,9 @@ def horizon_buckets(steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 def fit_interval_scales(
     actual: FloatArray, mean: FloatArray, classes: TextArray, alphas: Sequence[float] = c.QUANTILES
 ) -> IntervalScales:
-    """Learn spreads and pools from back-tests: `actual` and `mean` are (origins, series, horizon), `classes` (origins, series).
+    """Learn spreads and pools from back-tests.
 
+    `actual` and `mean` are (origins, series, horizon), `classes` is (origins, series).
     Days where either is NaN do not count. Raises `ValueError` where none counts.
     """
     known = ~(np.isnan(actual) | np.isnan(mean))
@@ -145,7 +147,7 @@ def _pool(z: FloatArray, mean: FloatArray, alphas: tuple[float, ...]) -> Pool:
 def residual_quantiles(
     mean: FloatArray, actuals: FloatArray, forecasts: FloatArray, alphas: Sequence[float]
 ) -> FloatArray:
-    """Quantiles around `mean` (series, horizon) from forecast errors (origins, series, horizon), all series one class."""
+    """Quantiles around `mean` (series, horizon) from errors (origins, series, horizon), all series one class."""
     classes = np.full(actuals.shape[:2], EVERY_CLASS, dtype=object)
     if not actuals.size or np.isnan(forecasts).all():
         return np.repeat(mean[:, :, None], len(alphas), axis=2)

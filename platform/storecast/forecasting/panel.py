@@ -22,6 +22,7 @@ PRICE_DRIVERS = (c.UNIT_PRICE, c.IS_ON_PROMOTION, c.DISCOUNT_SHARE)
 DRIVERS = (*PRICE_DRIVERS, c.IS_PRICE_PLANNED, c.HAS_EVENT)
 EVENT_CODE = "event_code"
 UNKNOWN = "unknown"
+FEWEST_TIMES_WITH_A_STEP = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ def _known_drivers(drivers: Mapping[str, FloatArray], days: int, horizon: int) -
         return cut
     last_price = carried_forward(cut[c.UNIT_PRICE][:, :days])[:, -1:]
     planned = np.nan_to_num(cut[c.IS_PRICE_PLANNED][:, days:]) > 0 if c.IS_PRICE_PLANNED in cut else np.False_
-    resting = {c.UNIT_PRICE: last_price, c.IS_ON_PROMOTION: 0.0, c.DISCOUNT_SHARE: 0.0}
+    resting: dict[str, FloatArray | float] = {c.UNIT_PRICE: last_price, c.IS_ON_PROMOTION: 0.0, c.DISCOUNT_SHARE: 0.0}
     for name in cut.keys() & resting.keys():
         future = cut[name][:, days:]
         cut[name][:, days:] = np.where(planned & ~np.isnan(future), future, resting[name])
@@ -244,11 +245,16 @@ def _statics(keys: pd.MultiIndex, products: pd.DataFrame | None) -> pd.DataFrame
     return statics.assign(**{c.CATEGORY: statics[c.PRODUCT_ID].map(categories).fillna(UNKNOWN).to_numpy()})
 
 
+def step_of(times: pd.DatetimeIndex) -> str | pd.DateOffset:
+    """The step of regular times; a day where there are too few to tell."""
+    return times.freq or (pd.infer_freq(times) if len(times) >= FEWEST_TIMES_WITH_A_STEP else None) or "D"
+
+
 def extended_times(times: pd.Index, ahead: int) -> pd.Index:
     """The times of a panel and of `ahead` steps more; periods become the moments they begin."""
     if isinstance(times, pd.PeriodIndex):
         return pd.period_range(times[0], periods=len(times) + ahead, freq=times.freq).to_timestamp()
     if isinstance(times, pd.DatetimeIndex):
-        step = times.freq or pd.infer_freq(times) or "D" if len(times) > 2 else "D"  # noqa: PLR2004
+        step = step_of(times)
         return pd.date_range(times[0], periods=len(times) + ahead, freq=step, name=times.name)
     return pd.RangeIndex(len(times) + ahead)

@@ -22,8 +22,8 @@ EVERY_CLASS: Final = frozenset(CLASSES)
 class ModelSpec:
     """A forecaster in the registry.
 
-    `make(seed, n_jobs, horizon)` constructs it; it competes for series of the `classes`; `milliseconds` is what a series of 400
-    days costs on one core; a global model is trained once over all series and stored as text.
+    `make(seed, n_jobs, horizon)` constructs it; it competes for series of the `classes`; `milliseconds` is what a
+    series of 400 days costs on one core; a global model is trained once over all series and stored as text.
     """
 
     name: str
@@ -50,7 +50,7 @@ _SPECS: Final = (
     ),
     ModelSpec(
         "lightgbm",
-        lambda seed, n_jobs, horizon: GlobalLightGBM(longest_step=horizon, seed=seed, n_jobs=n_jobs),
+        lambda seed, _n_jobs, horizon: GlobalLightGBM(longest_step=horizon, seed=seed),
         EVERY_CLASS,
         5.0,
         is_global=True,
@@ -61,7 +61,7 @@ DEFAULT_MODELS: Final = tuple(spec.name for spec in _SPECS if spec.is_default)
 
 
 def models_named(names: Iterable[str] = ()) -> tuple[ModelSpec, ...]:
-    """The models of these names in the registry's order; none named: the default set. Seasonal naive is always among them.
+    """The models of these names, or the default set, in the registry's order; seasonal naive is always among them.
 
     Raises `ValueError` with the known names where one is not in the registry.
     """

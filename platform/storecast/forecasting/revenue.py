@@ -10,9 +10,9 @@ KEYS = [c.PRODUCT_ID, c.CHANNEL, c.DATE]
 def forecast_revenue(demand_forecasts: pd.DataFrame, planned_prices: pd.DataFrame) -> pd.DataFrame:
     """Multiply forecast units by planned prices: the rows of `gold.revenue_forecasts`, one for each forecast.
 
-    `planned_prices` has product_id, channel, date and unit_price (`gold.planned_drivers`), one row a key. A price is taken
-    as certain, so quantiles of revenue are quantiles of units times it. Where no price is known, revenue is missing.
-    Raises `ValueError` where a product has two prices on a day.
+    `planned_prices` has product_id, channel, date and unit_price (`gold.planned_drivers`), one row a key. A price is
+    taken as certain, so quantiles of revenue are quantiles of units times it. Where no price is known, revenue is
+    missing. Raises `ValueError` where a product has two prices on a day.
     """
     prices = planned_prices[[*KEYS, c.UNIT_PRICE]].assign(**{c.DATE: pd.to_datetime(planned_prices[c.DATE])})
     if prices.duplicated(KEYS).any():

@@ -68,10 +68,11 @@ class Policy:
 def choose_champions(backtests: Backtests, by: Literal["class", "series"] = "class") -> Policy:
     """Choose a champion for each demand class so that the whole forecast is good at every level.
 
-    The loss of a whole forecast is its WAPE over seasonal naive's, averaged over the five levels, with a penalty where it
-    is worse than seasonal naive at one of them. From the best single model for all, classes are changed one at a time to
-    the candidate – model or mean of two or three of the class's best – that lowers the loss most, until none gains 0.2 %.
-    With `by="series"` a series whose own best model has 10 % less absolute error than its class's champion gets that.
+    The loss of a whole forecast is its WAPE over seasonal naive's, averaged over the five levels, with a penalty
+    where it is worse than seasonal naive at one of them. From the best single model for all, classes are changed one
+    at a time to the candidate – model or mean of two or three of the class's best – that lowers the loss most, until
+    none gains 0.2 %. With `by="series"` a series whose own best model has 10 % less absolute error than its class's
+    champion gets that.
 
     Raises `ValueError` where `backtests` holds an origin that is not for selection.
     """
@@ -122,7 +123,7 @@ class _Search:
             for model in self.candidates[name]
         }
         best = min(losses, key=lambda model: (losses[model], model))
-        if losses[best] > losses[chosen[name]] * (1 - LEAST_GAIN):
+        if chosen[name] in losses and losses[best] > losses[chosen[name]] * (1 - LEAST_GAIN):
             best = chosen[name]
         origins = len(self.backtests.origins)
         reason = (
@@ -157,14 +158,18 @@ class _Search:
         return not bool(np.isnan(self.forecasts[model][self.backtests.classes == name]).any())
 
     def _candidates(self, name: str) -> list[str]:
-        """Single models that always answer for a class, and means of its best few; best at series and class total."""
-        single = [model for model in self.forecasts if self._covers(model, name)]
+        """Models that always answer for a class and means of its best few, none worse than seasonal naive."""
         mask = self.backtests.classes == name
         actual = self.backtests.actual[mask]
-        error = {model: float(np.abs(self.forecasts[model][mask] - actual).sum()) for model in single}
-        best = sorted(single, key=lambda model: (error[model], model))[:MOST_ENSEMBLE_MEMBERS]
+        of_class = {model: values[mask] for model, values in self.forecasts.items() if self._covers(model, name)}
+
+        def error(model: str) -> float:
+            return float(np.abs(blended(model, of_class) - actual).sum())
+
+        best = sorted(of_class, key=lambda model: (error(model), model))[:MOST_ENSEMBLE_MEMBERS]
         sizes = range(2, LARGEST_ENSEMBLE + 1)
-        return single + [JOIN.join(sorted(group)) for size in sizes for group in combinations(best, size)]
+        blends = [JOIN.join(sorted(group)) for size in sizes for group in combinations(best, size)]
+        return [model for model in [*of_class, *blends] if error(model) <= error(SEASONAL_NAIVE)]
 
     def _parts(self, name: str, model: str) -> list[FloatArray]:
         """What a class adds to the sums of each level when a model speaks for it."""
@@ -194,7 +199,7 @@ def _answered(backtests: Backtests, forecast: FloatArray) -> FloatArray:
 
 
 def picked(forecasts: Mapping[str, FloatArray], models: TextArray) -> FloatArray:
-    """For each series the forecast of its model or ensemble; `forecasts` are (series, horizon), NaN where there is none."""
+    """For each series the forecast of its model or ensemble; `forecasts` are (series, horizon), NaN where none."""
     result = np.full(next(iter(forecasts.values())).shape, np.nan)
     for model in np.unique(models.astype(str)):
         rows = np.flatnonzero(models == model)

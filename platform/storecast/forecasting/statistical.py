@@ -1,6 +1,5 @@
 """AutoETS, Theta and AutoARIMA: statsforecast's models on each series, series shared out over processes."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ class StatsForecaster(PanelForecaster):
     n_jobs: int
 
     def _model(self, season_length: int) -> Any:
-        """statsforecast's model for a series with this season (1 where the series is too short for one)."""
+        """Statsforecast's model for a series with this season (1 where the series is too short for one)."""
         raise NotImplementedError
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
@@ -58,7 +57,7 @@ def _level(alpha: float) -> float:
 
 
 def _name(alpha: float) -> str:
-    """statsforecast's name of quantile `alpha`; its distribution is symmetric, so the median is the mean."""
+    """Statsforecast's name of quantile `alpha`; its distribution is symmetric, so the median is the mean."""
     if alpha == 0.5:
         return "mean"
     return f"{'lo' if alpha < 0.5 else 'hi'}-{_level(alpha)}"
