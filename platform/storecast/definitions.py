@@ -25,7 +25,7 @@ def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([forecasting, ingestion, monitoring, registry]),
+            *dg.load_assets_from_modules([forecasting, monitoring, registry]),
             *ingestion.source_assets(settings),
             warehouse.dbt_tables(settings),
             warehouse.published,

@@ -30,7 +30,7 @@ PUBLISHED_LAST = (
 
 
 class TableTranslator(DagsterDbtTranslator):
-    """Names every dbt model and source by its schema and table, and groups it by its schema."""
+    """Names every dbt model and source by its schema and table; groups gold, and what gold is made of, silver."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """Return [schema, table]."""
@@ -38,8 +38,8 @@ class TableTranslator(DagsterDbtTranslator):
         return dg.AssetKey([dbt_resource_props["schema"], name])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """Return the schema."""
-        return str(dbt_resource_props["schema"])
+        """Return gold, or silver for all that comes before it."""
+        return "gold" if dbt_resource_props["schema"] == "gold" else "silver"
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:  # noqa: ARG002 - dbt's signature
         """Return the house's owners."""
