@@ -10,8 +10,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).parents[1]
 PLATFORM = REPOSITORY / "platform"
 SOURCES = sorted([*PLATFORM.rglob("*.py"), *(REPOSITORY / "assets_tests").rglob("*.py")])
@@ -99,7 +97,6 @@ def test_the_lock_has_hashes_and_names_no_index():
     assert "://" not in lock
 
 
-@pytest.mark.slow
 def test_every_import_contract_breaks_when_it_is_broken(tmp_path):
     shutil.copytree(PLATFORM, tmp_path / "platform", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)

@@ -51,6 +51,19 @@ while True:
 """
 
 
+STARTER_OF_AN_ORPHAN = """
+import subprocess, sys, time
+from pathlib import Path
+from storecast.warehouse import Lease
+orphan = (
+    "import duckdb, sys, time; connection = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(3);"
+    "connection.execute('create table orphan as select 1'); connection.close()"
+)
+with Lease(Path(sys.argv[1])).exclusive():
+    subprocess.run([sys.executable, "-c", orphan, sys.argv[1]])
+"""
+
+
 @pytest.fixture
 def warehouse(warehouse_path: Path) -> Warehouse:
     return Warehouse(warehouse_path, lease_timeout_seconds=5)
@@ -230,6 +243,27 @@ def test_a_writer_that_is_killed_loses_no_acknowledged_row_and_leaves_no_half(wa
         assert set(left["number"]) >= set(acknowledged)
         with warehouse.writing() as connection:
             connection.execute("drop table gold.left_half; drop table gold.right_half")
+
+
+def test_a_process_that_outlives_the_lease_of_its_killed_parent_is_waited_for(warehouse, start_python):
+    warehouse.replace_table("bronze.sales", sales(["a"]), SALES)
+    starter = start_python(STARTER_OF_AN_ORPHAN, warehouse.path)
+    assert starter.stdout.readline() == "open\n"
+    starter.kill()
+    starter.wait()
+    assert warehouse.count_rows(["bronze.sales"]) == {"bronze.sales": 1}
+    assert warehouse.exists("main.orphan")
+
+
+def test_a_process_that_never_lets_go_ends_the_wait_with_duckdb_s_own_words(warehouse, start_python):
+    warehouse.replace_table("bronze.sales", sales(["a"]), SALES)
+    stranger = start_python(
+        "import duckdb, sys, time; held = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(600)",
+        warehouse.path,
+    )
+    assert stranger.stdout.readline() == "open\n"
+    with pytest.raises(duckdb.IOException, match=rf"Conflicting lock is held in .*PID {stranger.pid}"):
+        Warehouse(warehouse.path, lease_timeout_seconds=0.5).read("from bronze.sales")
 
 
 def test_the_content_hash_of_no_rows_is_not_that_of_a_null(memory):

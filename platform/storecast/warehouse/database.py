@@ -1,7 +1,7 @@
 """The warehouse file: every statement on it runs under a lease and on a connection of its own."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 
 from storecast.warehouse.lease import Lease
 
-RETRY_SECONDS = 60.0
+POLL_SECONDS = 0.2
 SCHEMAS = ("bronze", "silver", "gold", "ops")
 
 
@@ -35,7 +35,7 @@ class Warehouse:
         if not self.path.exists():
             message = f"there is no warehouse at {self.path} yet: `storecast run` makes it"
             raise FileNotFoundError(message)
-        with self.lease.shared(), _connected(self.path, read_only=True) as connection:
+        with self.lease.shared(), self._connected(read_only=True) as connection:
             yield connection
 
     @contextmanager
@@ -43,12 +43,15 @@ class Warehouse:
         """Open the file to write, alone, in one transaction: all of the block is kept, or nothing."""
         with self.lease.exclusive():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with _connected(self.path, read_only=False) as connection:
+            with self._connected(read_only=False) as connection:
                 connection.begin()
                 for schema in SCHEMAS:
                     connection.execute(f"create schema if not exists {schema}")
                 yield connection
                 connection.commit()
+
+    def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        return once_unlocked(lambda: duckdb.connect(str(self.path), read_only=read_only), self.lease.timeout_seconds)
 
     def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
         """Return the rows of a query."""
@@ -163,19 +166,16 @@ def _quoted(table: str) -> str:
     return f"{quote(schema)}.{quote(name)}"
 
 
-@contextmanager
-def _connected(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Connect, waiting for a process that outlived its lease (a dbt whose parent was killed)."""
-    deadline = time.monotonic() + RETRY_SECONDS
+def once_unlocked[Result](attempt: Callable[[], Result], timeout_seconds: float) -> Result:
+    """Return an attempt's result; try again while a process that outlived its lease has the file open.
+
+    Such a process is a dbt whose parent was killed. Raises DuckDB's own error once the time is over.
+    """
+    deadline = time.monotonic() + timeout_seconds
     while True:
         try:
-            connection = duckdb.connect(str(path), read_only=read_only)
-            break
+            return attempt()
         except duckdb.IOException as error:
             if "lock" not in str(error) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.2)
-    try:
-        yield connection
-    finally:
-        connection.close()
+            time.sleep(POLL_SECONDS)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from storecast.warehouse.database import Warehouse, content_hash, quote
+from storecast.warehouse.database import Warehouse, content_hash, once_unlocked, quote
 from storecast.warehouse.lease import Lease
 
 PUBLISHED_SCHEMAS = ("silver", "gold", "ops")
@@ -36,7 +36,7 @@ def publish(warehouse: Warehouse, pointer: Path) -> Publication:
     with Lease(pointer, warehouse.lease.timeout_seconds).exclusive():  # or a slow publisher moves the pointer back
         building = pointer.with_name(f".building{pointer.suffix}")
         with warehouse.lease.shared():
-            rows, content = _copy(warehouse.path, building)
+            rows, content = _copy(warehouse, building)
         return _move_pointer(pointer, building, rows, content)
 
 
@@ -55,13 +55,14 @@ def _move_pointer(pointer: Path, building: Path, rows: dict[str, int], content: 
     return Publication(path=target, content=content, rows=rows, is_new=is_new)
 
 
-def _copy(source: Path, target: Path) -> tuple[dict[str, int], str]:
+def _copy(warehouse: Warehouse, target: Path) -> tuple[dict[str, int], str]:
     target.unlink(missing_ok=True)
     target.with_name(f"{target.name}.wal").unlink(missing_ok=True)  # of a publisher that was killed
     rows: dict[str, int] = {}
     hashes: list[str] = []
     with duckdb.connect() as connection:
-        connection.execute(f"attach {_literal(source)} as source (read_only)")
+        attach = f"attach {_literal(warehouse.path)} as source (read_only)"
+        once_unlocked(lambda: connection.execute(attach), warehouse.lease.timeout_seconds)
         connection.execute(f"attach {_literal(target)} as target")
         for schema, table in _tables(connection, PUBLISHED_SCHEMAS):
             name = f"{quote(schema)}.{quote(table)}"
@@ -74,7 +75,7 @@ def _copy(source: Path, target: Path) -> tuple[dict[str, int], str]:
         digest = connection.execute("select sha256(?)", ["\n".join(hashes)]).fetchone()
         connection.execute("checkpoint target")
     if digest is None:
-        message = f"{source} holds nothing to publish"
+        message = f"{warehouse.path} holds nothing to publish"
         raise RuntimeError(message)
     return rows, str(digest[0])[:16]
 
