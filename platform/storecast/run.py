@@ -40,7 +40,7 @@ def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> N
     with Lease(settings.data_dir / "main_job", timeout_seconds=1.0).exclusive():
         bind(settings)
         write_instance_config(settings)
-        if settings.source == "demo":
+        if settings.source == "demo" and settings.source_path is None:
             make_demo_shop(settings, report)
         state = state_of(settings)
         if state == _last_state(settings):

@@ -19,10 +19,10 @@ buyers as (
 revenue as (
     select
         date,
-        sum(sold_units) as units,
-        sum(returned_units) as returned_units,
-        sum(gross_revenue) as gross_revenue,
-        sum(net_revenue) as net_revenue
+        {{ exact_sum('sold_units') }} as units,
+        {{ exact_sum('returned_units') }} as returned_units,
+        {{ exact_sum('gross_revenue') }} as gross_revenue,
+        {{ exact_sum('net_revenue') }} as net_revenue
     from {{ ref('daily_revenue') }}
     group by date
 ),
@@ -49,7 +49,7 @@ traffic as (
 advertising as (
     select
         date,
-        sum(spend) as ad_spend
+        {{ exact_sum('spend') }} as ad_spend
     from {{ ref('ad_spend') }}
     group by date
 )

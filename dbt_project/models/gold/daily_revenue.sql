@@ -16,8 +16,8 @@ returned as (
         product_id,
         channel,
         order_date as date,
-        -sum(quantity * unit_price) as returned_revenue,
-        -sum(quantity) as returned_units
+        -{{ exact_sum('quantity * unit_price') }} as returned_revenue,
+        -{{ exact_sum('quantity') }} as returned_units
     from {{ ref('order_lines') }}
     where line_type = 'return'
     group by product_id, channel, order_date

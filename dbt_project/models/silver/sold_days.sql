@@ -5,8 +5,8 @@ order_days as (
         product_id,
         channel,
         order_date as date,
-        sum(quantity) as units,
-        sum(quantity * unit_price) as revenue,
+        {{ exact_sum('quantity') }} as units,
+        {{ exact_sum('quantity * unit_price') }} as revenue,
         0 as unpriced_units,
         median(unit_price) as unit_price
     from {{ ref('order_lines') }}
@@ -37,9 +37,9 @@ select
     product_id,
     channel,
     date,
-    sum(units) as units,
-    sum(revenue) as revenue,
-    sum(unpriced_units) as unpriced_units,
+    {{ exact_sum('units') }} as units,
+    {{ exact_sum('revenue') }} as revenue,
+    {{ exact_sum('unpriced_units') }} as unpriced_units,
     median(unit_price) as unit_price
 from movements
 group by product_id, channel, date

@@ -13,6 +13,7 @@ from storecast.monitoring import contracts as c
 from storecast.monitoring.windows import DriftWindows, columns_without_values
 
 FAIL = "FAIL"
+SCORE_DIGITS = 9  # beyond them a score hangs on the order in which Evidently adds up
 BODY = "<body>"
 
 
@@ -62,7 +63,7 @@ def drift_rows(figures: dict[str, Any], windows: DriftWindows) -> pd.DataFrame:
             "scope": c.PORTFOLIO,
             "column_name": metric["config"]["column"],
             "method": metric["config"]["method"],
-            "score": float(metric["value"]),
+            "score": float(f"{metric['value']:.{SCORE_DIGITS}g}"),
             "threshold": float(metric["config"]["threshold"]),
             "is_drifted": verdicts[metric["config"]["column"]],
             **days,
