@@ -16,7 +16,7 @@ def shop_settings(shop) -> Settings:
 
 def graph(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
-        assets=[*assets.source_assets(settings), *dg.load_assets_from_modules([assets])],
+        assets=assets.source_assets(settings),
         asset_checks=checks.CHECKS,
         resources={
             "io_manager": WarehouseIOManager.of(settings),
@@ -96,6 +96,7 @@ def test_a_row_that_got_lost_fails_the_blocking_check_naming_entity_and_file(sho
             connection.execute(f"CREATE TABLE silver.{entity.silver_table} (file_sha256 VARCHAR, row_number BIGINT)")
         connection.execute("CREATE TABLE ops.duplicates (entity VARCHAR, file_sha256 VARCHAR, row_number BIGINT)")
     result = run(shop_settings, "ops/reconciliation")
+    assert not result.success
     [check] = [found for found in result.get_asset_check_evaluations() if found.check_name != "contract"]
     assert (check.check_name, check.passed, check.blocking) == ("every_row_is_accounted_for", False, True)
     assert check.description is not None

@@ -34,7 +34,7 @@ SILVER = [dg.AssetKey(["silver", entity.silver_table]) for entity in ENTITIES.va
 
 
 def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition]:
-    """Return the source's feeds as external assets, and the landing that copies their files.
+    """Return the source's feeds as external assets, and all tables of this room.
 
     They hang on the settings: which source, and so which files.
     """
@@ -50,7 +50,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         files = landed_table(warehouse.open(), landed)
         return dg.Output(files, metadata={"new_files": len(landed) - known, "bytes": int(files["bytes"].sum())})
 
-    return [*specs, landed_files]
+    return [*specs, landed_files, *bronze_tables, public_holidays, quarantine, reconciliation]
 
 
 def _feed_spec(source: Source, name: str) -> dg.AssetSpec:

@@ -37,7 +37,7 @@ def open_rows(connection: duckdb.DuckDBPyConnection, relation: str, stored: Path
             columns = _open_table(connection, relation, *read_workbook(stored, feed.format.sheet))
         else:
             columns = _open_table(connection, relation, *read_csv(stored, feed.format.delimiter, feed.format.encoding))
-    except (duckdb.Error, UnicodeError, csv.Error, WorkbookError) as error:
+    except (duckdb.Error, OSError, UnicodeError, csv.Error, WorkbookError) as error:
         message = f"{path} (feed {feed.name}) cannot be read as {kind}: {error}"
         raise SourceFileError(message) from error
     _require(columns, path, feed)

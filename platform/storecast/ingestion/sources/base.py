@@ -15,7 +15,6 @@ Kind = Literal["csv", "excel", "jsonl", "parquet"]
 
 KINDS: dict[str, Kind] = {
     ".csv": "csv",
-    ".tsv": "csv",
     ".txt": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
