@@ -27,9 +27,8 @@ def decimal_comma(expression: str) -> str:
 
 def negated(expression: str) -> str:
     """Put a minus before a number that has none."""
-    return (
-        f"CASE WHEN regexp_full_match({expression}, '{_NUMBER}') THEN '-' || trim({expression}) ELSE {expression} END"
-    )
+    minus = f"'-' || ltrim(trim({expression}), '+')"
+    return f"CASE WHEN regexp_full_match({expression}, '{_NUMBER}') THEN {minus} ELSE {expression} END"
 
 
 def moment(expression: str, pattern: str) -> str:
