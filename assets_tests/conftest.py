@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,8 @@ from storecast.settings import Settings
 # a loaded machine is no failure, and CI tries the same examples each time
 hypothesis.settings.register_profile("storecast", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("storecast")
+
+PORTS = ("dagster_port", "mlflow_port", "reports_port")
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +46,9 @@ def wait_for() -> Callable[[Callable[[], object]], None]:
 @pytest.fixture
 def server_settings(tmp_path: Path) -> Iterator[Settings]:
     """Settings for real servers: free ports and a data folder of their own; what runs there is ended after the test."""
-    with socket.socket() as first, socket.socket() as second:
-        for probe in (first, second):
-            probe.bind(("127.0.0.1", 0))
-        ports = {"dagster_port": first.getsockname()[1], "mlflow_port": second.getsockname()[1]}
+    with ExitStack() as open_at_once:
+        probes = [open_at_once.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
+        ports = {name: probe.getsockname()[1] for name, probe in zip(PORTS, probes, strict=True)}
     settings = Settings(data_dir=tmp_path / "data", **ports)
     yield settings
     stop_services(settings, report=lambda _: None)

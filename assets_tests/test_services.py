@@ -22,7 +22,7 @@ from storecast.services import (
 from storecast.settings import Settings
 
 REPOSITORY = Path(__file__).parents[1]
-NAMES = ["dagster-daemon", "dagster-webserver", "mlflow"]
+NAMES = ["dagster-daemon", "dagster-webserver", "mlflow", "reports"]
 
 
 @pytest.fixture
@@ -123,6 +123,8 @@ def test_up_starts_what_does_not_run_once_and_down_ends_every_process(settings, 
     assert dagster["version"]
     assert dagster["repositoriesOrError"] == {"nodes": [{"location": {"name": "storecast"}}]}
     assert requests.get(f"http://127.0.0.1:{settings.mlflow_port}/health", timeout=30).text == "OK"
+    (settings.reports_dir / "drift.html").write_text("<p>drift</p>")
+    assert requests.get(f"http://127.0.0.1:{settings.reports_port}/drift.html", timeout=30).text == "<p>drift</p>"
     for service in started:
         assert f"starting {service.name} (process {service.pid}" in "\n".join(told)
 
@@ -131,12 +133,12 @@ def test_up_starts_what_does_not_run_once_and_down_ends_every_process(settings, 
     assert len(processes_of(settings)) >= 5, "the servers and Dagster's code servers"
 
     os.killpg(started[2].pid, signal.SIGKILL)
-    wait_for(lambda: len(running_services(settings)) == 2)
-    daemon, webserver, mlflow = start_services(settings, REPOSITORY, report=told.append)
-    assert (daemon, webserver) == (started[0], started[1])
+    wait_for(lambda: len(running_services(settings)) == 3)
+    daemon, webserver, mlflow, reports = start_services(settings, REPOSITORY, report=told.append)
+    assert (daemon, webserver, reports) == (started[0], started[1], started[3])
     assert mlflow.pid != started[2].pid
 
-    assert stop_services(settings, report=lambda _: None) == [daemon, webserver, mlflow]
+    assert stop_services(settings, report=lambda _: None) == [daemon, webserver, mlflow, reports]
     assert processes_of(settings) == set()
     assert running_services(settings) == []
     with pytest.raises(requests.ConnectionError):

@@ -40,7 +40,7 @@ def test_the_asset_stores_a_report_once_a_day_and_leads_to_its_page(tmp_path, ri
     assert set(first["report_date"]) == {pd.Timestamp("2026-04-30")}
     metadata = metadata_of(result)
     page = settings.reports_dir / "data_drift_2026-04-30.html"
-    assert metadata["report"].value == page.as_uri()
+    assert metadata["report"].value == f"http://127.0.0.1:{Settings().reports_port}/{page.name}"
     assert page.is_file()
     assert metadata["drifted_columns_share"].value == pytest.approx(1 / 7)
     assert metadata["scores"].value.startswith("![drift score")

@@ -1,4 +1,4 @@
-"""The servers behind `storecast up` and `down`: Dagster's UI and daemon, and MLflow's UI.
+"""The servers behind `storecast up` and `down`: Dagster's UI and daemon, MLflow's UI, and the HTML reports.
 
 Each is a process group of its own with a file in `data/dagster/services`, which tells its process id and which the
 process itself keeps locked while it lives. A process id that another program has got since is thus never ended.
@@ -131,7 +131,7 @@ def running_services(settings: Settings) -> list[Service]:
 def _launches(settings: Settings, repo_root: Path) -> list[_Launch]:
     from storecast.registry.store import ModelStore  # noqa: PLC0415 - brings MLflow, which `storecast run` needs not yet
 
-    dagster, mlflow = settings.dagster_port, settings.mlflow_port
+    dagster, mlflow, reports = settings.dagster_port, settings.mlflow_port, settings.reports_port
     workspace = ["--workspace", str(repo_root / "workspace.yaml")]
     artifacts = (settings.mlflow_dir / "artifacts").as_uri()
     store = ["--backend-store-uri", ModelStore.of(settings).uri, "--default-artifact-root", artifacts]
@@ -155,6 +155,12 @@ def _launches(settings: Settings, repo_root: Path) -> list[_Launch]:
             mlflow,
             lambda _: _answers(mlflow, "/health"),
         ),
+        _Launch(
+            "reports",
+            ["-m", "http.server", str(reports), "--bind", HOST, "--directory", str(settings.reports_dir)],
+            reports,
+            lambda _: _answers(reports, "/"),
+        ),
     ]
 
 
@@ -162,6 +168,7 @@ def _start(settings: Settings, launch: _Launch, report: Callable[[str], None]) -
     log = settings.dagster_home / "logs" / f"{launch.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     settings.mlflow_dir.mkdir(parents=True, exist_ok=True)
+    settings.reports_dir.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **process_environment(settings), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     file = os.open(_folder(settings) / f"{launch.name}.json", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
@@ -262,7 +269,7 @@ def _require_free_port(launch: _Launch) -> None:
         try:
             probe.bind((HOST, launch.port))
         except OSError as error:
-            variable = "STORECAST_MLFLOW_PORT" if launch.name == "mlflow" else "STORECAST_DAGSTER_PORT"
+            variable = f"STORECAST_{launch.name.removesuffix('-webserver').upper()}_PORT"
             message = (
                 f"port {launch.port} for {launch.name} is taken ({error.strerror}): end the program that "
                 f"listens there, or choose another port with {variable}"

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
 
     dagster_port: int = 3000
     mlflow_port: int = 5000
+    reports_port: int = 3001
 
     @field_validator("models", mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from storecast.settings import SHOP_FILE, Settings
 
 IDENTITY = ("source", "source_path", "source_config", "product_limit")
 BOUND = (*IDENTITY, "timezone", "currency", "country")
-PLACES = ("data_dir", "dagster_port", "mlflow_port", "lease_timeout_seconds", "fit_processes")
+PLACES = ("data_dir", "dagster_port", "mlflow_port", "reports_port", "lease_timeout_seconds", "fit_processes")
 
 
 class OtherShopError(ValueError):

@@ -58,7 +58,7 @@ def compared(warehouse: WarehouseResource, shop: Settings, windows: DriftWindows
     path = evidently.save_report(evidently.report_html(run, windows, note), shop.reports_dir, windows)
     rows = evidently.drift_rows(run.dict(), windows)
     metadata: dict[str, Any] = {
-        "report": dg.MetadataValue.url(path.as_uri()),
+        "report": dg.MetadataValue.url(f"http://127.0.0.1:{shop.reports_port}/{path.name}"),
         "path": dg.MetadataValue.path(str(path)),
         "drifted_columns_share": float(rows["is_drifted"].mean()),
         "training_window": str(windows.reference),
