@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import duckdb
 import pandas as pd
 import pandera.pandas as pa
 from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
+from dagster_dbt import DbtCliResource
 from dagster_duckdb import DuckDBIOManager
 from dagster_duckdb.io_manager import DuckDbClient
+from packaging.version import Version
 
 from storecast.settings import Settings
 from storecast.warehouse.contracts import sql_types
@@ -55,6 +59,14 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
         """Return the rows of a query."""
         return self.open().read(sql, parameters)
+
+
+class LocalDbt(DbtCliResource):
+    """dagster-dbt's dbt, told its version: `dbt --version`, which it would run, asks PyPI for the newest."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
 
 
 class LeasedClient(DuckDbClient):
