@@ -46,12 +46,12 @@ class GlobalLightGBM(PanelForecaster):
 
     def __init__(
         self,
-        n_trees: int = 120,
-        learning_rate: float = 0.08,
+        n_trees: int = 150,
+        learning_rate: float = 0.07,
         n_leaves: int = 31,
         min_rows_a_leaf: int = 100,
         tweedie_power: float = 1.1,
-        train_days: int = 400,
+        train_days: int = 730,
         longest_step: int = 28,
         outlier_factor: float = 3.0,
         max_rows: int = 500_000,

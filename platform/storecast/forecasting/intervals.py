@@ -24,6 +24,8 @@ HORIZON_EDGES: Final = (7, 14, 28)
 """Last day of each horizon bucket but the last, which has no end."""
 PRIOR_ROOTS: Final = 20.0
 """How much of the class goes into a series' spread, in sums of √mean: weighs as twenty days of one unit each."""
+LEAST_UNITS: Final = 0.02
+"""Added to each mean under the root: a forecast of nothing may be wrong too."""
 ROWS_A_BIN: Final = 400
 MOST_BINS: Final = 6
 
@@ -52,7 +54,7 @@ class IntervalScales:
         alpha.
         """
         own = np.array([self.class_spreads.get(name, self.class_spreads[EVERY_CLASS]) for name in classes], np.float64)
-        width = np.where(np.isnan(spreads), own, spreads)[:, None] * np.sqrt(mean)
+        width = np.where(np.isnan(spreads), own, spreads)[:, None] * np.sqrt(mean + LEAST_UNITS)
         z = np.empty((*mean.shape, len(self.alphas)))
         buckets = horizon_buckets(np.arange(1, mean.shape[1] + 1))
         for name in np.unique(classes.astype(str)):
@@ -96,7 +98,10 @@ def fit_interval_scales(
     known = ~(np.isnan(actual) | np.isnan(mean))
     if not known.any():
         raise ValueError("actual and mean have no day in common that is not NaN: back-test at least one origin")
-    error, root = np.where(known, np.abs(actual - mean), 0.0), np.where(known, np.sqrt(np.nan_to_num(mean)), 0.0)
+    error, root = (
+        np.where(known, np.abs(actual - mean), 0.0),
+        np.where(known, np.sqrt(np.nan_to_num(mean) + LEAST_UNITS), 0.0),
+    )
     names = [name for name in np.unique(classes.astype(str)) if name]
     spreads = {name: _spread(error[classes == name].sum(), root[classes == name].sum()) for name in names}
     spreads[EVERY_CLASS] = _spread(error.sum(), root.sum())

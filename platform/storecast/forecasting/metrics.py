@@ -105,8 +105,8 @@ def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
 def skill(error: float, reference_error: float) -> float:
     """How much smaller an error is than the reference's: 1 perfect, 0 no better, negative worse.
 
-    >>> skill(0.6, 0.8)
-    0.25
+    >>> skill(0.6, 1.2)
+    0.5
     """
     return 1.0 - _over(error, reference_error)
 

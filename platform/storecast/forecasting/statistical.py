@@ -113,9 +113,9 @@ class AutoTheta(StatsForecaster):
 
 
 class AutoARIMA(StatsForecaster):
-    """Seasonal ARIMA, its orders chosen by AICc (Hyndman and Khandakar 2008), by statsforecast: about 0.4 s a series.
+    """Seasonal ARIMA, its orders chosen by approximate AICc (Hyndman and Khandakar 2008), by statsforecast.
 
-    Same parameters as `AutoETS`.
+    About 0.4 s a series. Same parameters as `AutoETS`.
     """
 
     def __init__(self, season_length: int = 7, last_days: int = 392, n_jobs: int = 1) -> None:
