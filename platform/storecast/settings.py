@@ -58,6 +58,7 @@ class Settings(BaseSettings):
         description="Registry names that compete, in a variable with commas between; empty: the default set.",
     )
     max_product_partitions: int = Field(default=2_000, ge=1, description="Above it products share partition keys.")
+    product_groups: int = Field(default=200, ge=1, description="How many keys products share above that number.")
     seed: int = 20_261_120
     fit_processes: int = Field(default=2, ge=1, description="Processes that fit models side by side.")
     lease_timeout_seconds: float = Field(default=900.0, gt=0, description="Longest wait for the warehouse.")

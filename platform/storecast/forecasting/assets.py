@@ -58,7 +58,8 @@ def product_partitions(
 ) -> pd.DataFrame:
     """The partition key of each product that ever sold: one row a product."""
     products = warehouse.read("select distinct product_id from gold.daily_demand")["product_id"]
-    keys = partition_keys(products.tolist(), settings.get().max_product_partitions)
+    shop = settings.get()
+    keys = partition_keys(products.tolist(), shop.max_product_partitions, shop.product_groups)
     register_partitions(context.instance, keys[c.PARTITION_KEY].unique().tolist())
     return keys
 

@@ -16,19 +16,20 @@ REFUSED: Final = re.compile(r"\.\.\.|[%\x00-\x1f\x7f-\x9f]")
 """What a key may not hold: three dots (Dagster's mark of a range), control characters, and the escape itself."""
 
 
-def partition_keys(product_ids: Sequence[str], limit: int) -> pd.DataFrame:
+def partition_keys(product_ids: Sequence[str], limit: int, groups: int) -> pd.DataFrame:
     """The partition key of each product, in the order of the ids: the rows of `ops.product_partitions`.
 
-    Up to `limit` products each has its own key; above it products share `limit` groups by a stable hash, so a product
-    keeps its group as the catalogue grows. No two products share an own key. Raises `ValueError` for a limit below 1.
+    Up to `limit` products each has its own key; above it products share `groups` keys by a stable hash, so a product
+    keeps its group as the catalogue grows. No two products share an own key. Raises `ValueError` for a number below 1.
     """
-    if limit < 1:
-        raise ValueError(f"limit is {limit}: allow at least one partition")
+    for name, number in {"limit": limit, "groups": groups}.items():
+        if number < 1:
+            raise ValueError(f"{name} is {number}: allow at least one partition")
     distinct = sorted(set(product_ids))
     if len(distinct) <= limit:
         keys = [own_key(product_id) for product_id in distinct]
     else:
-        keys = [group_key(product_id, limit) for product_id in distinct]
+        keys = [group_key(product_id, groups) for product_id in distinct]
     return pd.DataFrame({c.PRODUCT_ID: distinct, c.PARTITION_KEY: keys})
 
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset
@@ -34,10 +35,11 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame) -> Any:
         metadata={"reference_rows": len(reference), "current_rows": len(current)},
         include_tests=True,
     )
-    return report.run(
-        current_data=Dataset.from_pandas(current[compared], data_definition=definition),
-        reference_data=Dataset.from_pandas(reference[compared], data_definition=definition),
-    )
+    with np.errstate(invalid="ignore"):  # a constant column has no correlation: Evidently leaves it blank
+        return report.run(
+            current_data=Dataset.from_pandas(current[compared], data_definition=definition),
+            reference_data=Dataset.from_pandas(reference[compared], data_definition=definition),
+        )
 
 
 def drift_rows(figures: dict[str, Any], windows: DriftWindows) -> pd.DataFrame:
