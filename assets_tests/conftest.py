@@ -30,6 +30,13 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"STORECAST_{name.upper()}", raising=False)
+
+
 @pytest.fixture
 def wait_for() -> Callable[[Callable[[], object]], None]:
     """Wait until something is true; fail after a minute."""

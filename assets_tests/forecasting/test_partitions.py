@@ -42,8 +42,12 @@ def test_dagster_takes_the_keys():
 
 
 def test_above_the_limit_products_share_groups_that_stay_as_the_catalogue_grows():
-    few = partition_keys([f"p{number}" for number in range(50)], limit=10, groups=10).set_index("product_id")["partition_key"]
-    many = partition_keys([f"p{number}" for number in range(500)], limit=10, groups=10).set_index("product_id")["partition_key"]
+    few = partition_keys([f"p{number}" for number in range(50)], limit=10, groups=10).set_index("product_id")[
+        "partition_key"
+    ]
+    many = partition_keys([f"p{number}" for number in range(500)], limit=10, groups=10).set_index("product_id")[
+        "partition_key"
+    ]
     assert few.nunique() <= 10
     assert many.nunique() == 10
     assert (many[few.index] == few).all()

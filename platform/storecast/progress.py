@@ -6,8 +6,7 @@ import time
 
 import dagster as dg
 
-PROGRESS = {"progress": True}
-"""`context.log.info(message, extra=PROGRESS)` shows the message on the terminal too."""
+from storecast.warehouse.resources import PROGRESS
 
 
 class ProgressHandler(logging.Handler):
@@ -24,7 +23,7 @@ class ProgressHandler(logging.Handler):
         event: dg.DagsterEvent | None = meta.get("dagster_event")
         if event is not None:
             self._on_event(event)
-        elif getattr(record, "progress", False):
+        elif PROGRESS.items() <= record.__dict__.items():
             self._say("·", meta["orig_message"])
 
     def _on_event(self, event: dg.DagsterEvent) -> None:

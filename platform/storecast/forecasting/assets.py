@@ -26,11 +26,10 @@ from storecast.forecasting.revenue import forecast_revenue
 from storecast.forecasting.selection import champion_backtests, champions_table, choose_champions
 from storecast.settings import Settings
 from storecast.warehouse.database import content_hash
-from storecast.warehouse.resources import SettingsResource, WarehouseResource, table
+from storecast.warehouse.resources import PROGRESS, SettingsResource, WarehouseResource, table
 
 ROOM = "forecasting"
 PRODUCTS = dg.DynamicPartitionsDefinition(name="product")
-PROGRESS = {"progress": True}
 
 DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
 PLANNED_DRIVERS = dg.AssetKey(["gold", "planned_drivers"])

@@ -24,6 +24,8 @@ from storecast.warehouse.database import Warehouse, count_rows, create_table, de
 COLUMN_SCHEMA = "dagster/column_schema"
 REPLACE_ON = "replace_on"
 OWNERS = ["team:storecast"]
+PROGRESS = {"progress": True}
+"""`context.log.info(message, extra=PROGRESS)` shows the message on the terminal of `storecast run` too."""
 
 
 class SettingsResource(dg.ConfigurableResource[Settings]):
