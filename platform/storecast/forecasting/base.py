@@ -34,6 +34,7 @@ class PanelForecaster(BaseForecaster):
         "capability:exogenous": False,
         "capability:insample": False,
         "capability:missing_values": False,
+        "capability:unequal_length": False,  # series may begin on different days, but end together
         "capability:pred_int": True,
         "capability:pred_int:insample": False,
         "requires-fh-in-fit": False,
@@ -42,6 +43,16 @@ class PanelForecaster(BaseForecaster):
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}  # the panel is kept, a second copy is not needed
 
     panel_: Panel
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._y, self._X = None, None  # sktime asks for them, whether it is to remember data or not
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:  # noqa: ARG003  (sktime's name)
+        """Parameters for sktime's own checks of an estimator."""
+        return [dict(parameters) for parameters in cls.test_params]
 
     # ------------------------------------------------------------------ the short way, for a panel checked once
     def fit_panel(self, panel: Panel) -> Self:

@@ -1,5 +1,7 @@
 """Closed-form forecasters: whole panels by slicing, no loop over series."""
 
+from typing import Any, ClassVar
+
 import numpy as np
 
 from storecast.forecasting.base import PanelForecaster
@@ -14,7 +16,15 @@ class SeasonalNaive(PanelForecaster):
     Parameters
     ----------
     season_length : days in a season, 7 for the week.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.baselines import SeasonalNaive
+    >>> y = pd.Series([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0], index=pd.period_range("2025-01-01", periods=9))
+    >>> SeasonalNaive().fit(y).predict(fh=[1, 2]).round(2).tolist()
+    [4.0, 1.0]
     """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"season_length": 3})
 
     def __init__(self, season_length: int = 7) -> None:
         self.season_length = season_length
@@ -31,7 +41,15 @@ class SeasonalWindowAverage(PanelForecaster):
     ----------
     season_length : days in a season, 7 for the week.
     seasons : how many of the latest seasons are averaged.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.baselines import SeasonalWindowAverage
+    >>> y = pd.Series([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0], index=pd.period_range("2025-01-01", periods=9))
+    >>> SeasonalWindowAverage(season_length=2, seasons=3).fit(y).predict(fh=[1, 2]).round(2).tolist()
+    [5.33, 4.0]
     """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"season_length": 3, "seasons": 2})
 
     def __init__(self, season_length: int = 7, seasons: int = 4) -> None:
         self.season_length = season_length

@@ -27,8 +27,8 @@ class GlobalLightGBM(PanelForecaster):
     """LightGBM over all series, direct: each day ahead is predicted from what is known at the origin.
 
     Units are learned relative to each series' recent level (Tweedie loss, the level as offset), so slow and fast
-    movers share what they have in common. Prices, promotions and events of the day ahead enter where they are known
-    in advance.
+    movers share what they have in common; where there are too few rows to learn from, the level is the forecast.
+    Prices, promotions and events of the day ahead enter where they are known in advance.
 
     Parameters
     ----------
@@ -39,8 +39,19 @@ class GlobalLightGBM(PanelForecaster):
         do not come back on the same day.
     max_rows : at most so many training rows, drawn at random.
     seed : seed of the draws.
-    n_jobs : threads; the result does not depend on it.
+    n_jobs : threads; the result does not depend on it. More threads than free cores slow LightGBM down by far.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.gradient_boosting import GlobalLightGBM
+    >>> y = pd.Series([2.0] * 27 + [3.0], index=pd.period_range("2025-01-01", periods=28))
+    >>> GlobalLightGBM().fit(y).predict(fh=[1, 2]).round(2).tolist()  # too few days to learn: the recent level
+    [2.04, 2.04]
     """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"n_trees": 5, "min_rows_a_leaf": 2},
+        {"n_trees": 3, "min_rows_a_leaf": 5, "longest_step": 3},
+    )
 
     _tags: ClassVar[dict[str, Any]] = {"capability:exogenous": True}
 
@@ -92,8 +103,8 @@ class GlobalLightGBM(PanelForecaster):
     def _learn_panel(self, panel: Panel) -> None:
         self.encoders_ = encoders_of(panel)
         features, units, offsets = self._training_rows(self._without_outliers(panel))
-        if not units.any():
-            self.trees_ = ""
+        self.trees_ = ""
+        if len(units) < 2 * self.min_rows_a_leaf or not units.any():
             return
         data = lgb.Dataset(
             features,
@@ -162,16 +173,17 @@ class GlobalLightGBM(PanelForecaster):
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         forecast = np.zeros((len(panel.keys), horizon))
-        if not self.trees_ or not len(panel.keys):
+        if not len(panel.keys):
             return forecast
-        booster = lgb.Booster(model_str=self.trees_)
+        booster = lgb.Booster(model_str=self.trees_) if self.trees_ else None
         source = FeatureSource(self._without_outliers(panel), horizon, self.encoders_, self.longest_step)
         every_row = np.ones(len(panel.keys), dtype=np.bool_)
         for step in range(horizon):
             features, offsets = _relative(source.on_day(panel.days + step, panel.days, every_row))
-            raw = np.asarray(booster.predict(features, raw_score=True, num_threads=self.n_jobs))
+            raw = np.asarray(booster.predict(features, raw_score=True, num_threads=self.n_jobs)) if booster else 0.0
             forecast[:, step] = np.exp(raw + offsets)
-        return forecast
+        has_sold = np.any(panel.units > 0, axis=1, keepdims=True)
+        return forecast * has_sold
 
 
 def _relative(features: FeatureArray) -> tuple[FeatureArray, FloatArray]:

@@ -1,5 +1,7 @@
 """Forecasters for intermittent demand, for all series at once: Croston, Syntetos–Boylan, Teunter–Syntetos–Babai."""
 
+from typing import Any, ClassVar
+
 import numpy as np
 
 from storecast.forecasting.base import PanelForecaster
@@ -13,7 +15,15 @@ class Croston(PanelForecaster):
 
     Parameters ---------- smoothing : weight of the newest demand, 0.1 as in Croston. is_debiased : the
     Syntetos–Boylan approximation (2005): 0.95 × Croston at smoothing 0.1, in general 1 - smoothing / 2.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.intermittent import Croston
+    >>> y = pd.Series([0.0, 2.0, 0.0, 0.0, 6.0], index=pd.period_range("2025-01-01", periods=5))
+    >>> Croston(smoothing=0.5).fit(y).predict(fh=[1, 2]).round(2).tolist()
+    [1.6, 1.6]
     """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"is_debiased": True})
 
     def __init__(self, smoothing: float = 0.1, is_debiased: bool = False) -> None:
         self.smoothing = smoothing
@@ -33,7 +43,15 @@ class TSB(PanelForecaster):
     ----------
     size_smoothing : weight of the newest demand in its size.
     probability_smoothing : weight of the newest day in the probability of demand.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.intermittent import TSB
+    >>> y = pd.Series([0.0, 2.0, 0.0, 0.0, 6.0], index=pd.period_range("2025-01-01", periods=5))
+    >>> TSB(size_smoothing=0.5, probability_smoothing=0.5).fit(y).predict(fh=[1, 2]).round(2).tolist()
+    [2.25, 2.25]
     """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"size_smoothing": 0.3})
 
     def __init__(self, size_smoothing: float = 0.1, probability_smoothing: float = 0.05) -> None:
         self.size_smoothing = size_smoothing

@@ -1,6 +1,6 @@
 """AutoETS, Theta and AutoARIMA: statsforecast's models on each series, series shared out over processes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -73,7 +73,15 @@ class AutoETS(StatsForecaster):
         seldom show and which costs eight times the time.
     last_days : only so many of the latest days are used.
     n_jobs : processes.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.statistical import AutoETS
+    >>> y = pd.Series([3.0, 5.0, 4.0, 6.0] * 4, index=pd.period_range("2025-01-01", periods=16))
+    >>> AutoETS(season_length=2).fit(y).predict(fh=[1, 2]).round(1).tolist()
+    [3.5, 5.5]
     """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"season_length": 2})
 
     def __init__(self, season_length: int = 7, model: str = "ZNZ", last_days: int = 392, n_jobs: int = 1) -> None:
         self.season_length = season_length
@@ -87,7 +95,16 @@ class AutoETS(StatsForecaster):
 
 
 class Theta(StatsForecaster):
-    """The dynamic optimised theta model (Fiorucci et al. 2016), by statsforecast; same parameters as `AutoETS`."""
+    """The dynamic optimised theta model (Fiorucci et al. 2016), by statsforecast; same parameters as `AutoETS`.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.statistical import Theta
+    >>> y = pd.Series([3.0, 5.0, 4.0, 6.0] * 4, index=pd.period_range("2025-01-01", periods=16))
+    >>> Theta(season_length=2).fit(y).predict(fh=[1, 2]).round(1).tolist()
+    [4.6, 4.6]
+    """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"season_length": 2})
 
     def __init__(self, season_length: int = 7, last_days: int = 392, n_jobs: int = 1) -> None:
         self.season_length = season_length
@@ -100,7 +117,16 @@ class Theta(StatsForecaster):
 
 
 class AutoTheta(StatsForecaster):
-    """The best of four theta models by in-sample error, by statsforecast; same parameters as `AutoETS`."""
+    """The best of four theta models by in-sample error, by statsforecast; same parameters as `AutoETS`.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.statistical import AutoTheta
+    >>> y = pd.Series([3.0, 5.0, 4.0, 6.0] * 4, index=pd.period_range("2025-01-01", periods=16))
+    >>> AutoTheta(season_length=2).fit(y).predict(fh=[1, 2]).round(1).tolist()
+    [4.8, 4.8]
+    """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"season_length": 2})
 
     def __init__(self, season_length: int = 7, last_days: int = 392, n_jobs: int = 1) -> None:
         self.season_length = season_length
@@ -116,7 +142,15 @@ class AutoARIMA(StatsForecaster):
     """Seasonal ARIMA, its orders chosen by approximate AICc (Hyndman and Khandakar 2008), by statsforecast.
 
     About 0.4 s a series. Same parameters as `AutoETS`.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.statistical import AutoARIMA
+    >>> y = pd.Series([3.0, 5.0, 4.0, 6.0] * 4, index=pd.period_range("2025-01-01", periods=16))
+    >>> AutoARIMA(season_length=2).fit(y).predict(fh=[1, 2]).round(1).tolist()
+    [4.6, 6.6]
     """
+
+    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"season_length": 2})
 
     def __init__(self, season_length: int = 7, last_days: int = 392, n_jobs: int = 1) -> None:
         self.season_length = season_length
