@@ -93,6 +93,15 @@ def test_a_service_that_does_not_start_shows_its_log_and_leaves_nothing_behind(s
     assert processes_of(settings) == set()
 
 
+@pytest.mark.slow
+def test_a_graph_that_does_not_load_is_told_with_python_s_words(settings, tmp_path):
+    (tmp_path / "workspace.yaml").write_text("load_from: [{python_file: graph.py}]")
+    (tmp_path / "graph.py").write_text("raise RuntimeError('the shop is closed')")
+    with pytest.raises(ServiceError, match=r"(?s)the asset graph does not load: .*the shop is closed"):
+        start_services(settings, tmp_path, report=lambda _: None)
+    assert processes_of(settings) == set()
+
+
 def test_down_never_ends_a_process_that_has_got_the_id_of_a_dead_service(settings):
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     try:

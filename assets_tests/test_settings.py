@@ -13,9 +13,7 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch, tmp_path):
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"STORECAST_{name}".upper(), raising=False)
+def _in_an_empty_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 

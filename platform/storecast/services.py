@@ -48,6 +48,10 @@ retention:
     purge_after_days: {skipped: 7, failure: 30, success: 90}
 """
 
+GRAPH = (
+    "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError "
+    "{ ... on PythonError { message causes { message } } } } } } }"
+)
 DAEMON_HEARTBEATS = "{ instance { daemonHealth { allDaemonStatuses { required lastHeartbeatTime } } } }"
 
 
@@ -102,6 +106,8 @@ def start_services(settings: Settings, repo_root: Path, report: Callable[[str], 
             _require_free_port(launch)
         try:
             moment = time.time()
+            if missing:
+                _prepare_storage(settings)
             started = [_start(settings, launch, report) for launch in missing]
             for launch, service in zip(missing, started, strict=True):
                 _wait_until_it_answers(settings, launch, service, moment, report)
@@ -141,7 +147,7 @@ def _launches(settings: Settings, repo_root: Path) -> list[_Launch]:
             "dagster-webserver",
             ["-m", "dagster_webserver", "--host", HOST, "--port", str(dagster), *workspace],
             dagster,
-            lambda _: _answers(dagster, "/server_info"),
+            lambda _: _graph_is_loaded(dagster),
         ),
         _Launch(
             "dagster-daemon",
@@ -162,6 +168,23 @@ def _launches(settings: Settings, repo_root: Path) -> list[_Launch]:
             lambda _: _answers(reports, "/"),
         ),
     ]
+
+
+def _prepare_storage(settings: Settings) -> None:
+    """Make Dagster's databases, or bring them up to date, before webserver and daemon both try to at once.
+
+    They break the new databases' version tables if they do: "more than one head present".
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "instance", "migrate"],
+        env={**os.environ, **process_environment(settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        message = f"Dagster's storage in {settings.dagster_home} could not be prepared:\n{done.stdout}{done.stderr}"
+        raise ServiceError(message)
 
 
 def _start(settings: Settings, launch: _Launch, report: Callable[[str], None]) -> Service:
@@ -279,6 +302,21 @@ def _require_free_port(launch: _Launch) -> None:
 
 def _answers(port: int, path: str) -> bool:
     return _ask(port, "GET", path) is not None
+
+
+def _graph_is_loaded(port: int) -> bool:
+    """Tell whether the webserver has the graph; raises `ServiceError` with Python's message where it does not load."""
+    answer = _ask(port, "POST", "/graphql", {"query": GRAPH})
+    if answer is None:
+        return False
+    locations = json.loads(answer)["data"]["workspaceOrError"]["locationEntries"]
+    for location in locations:
+        error = location["locationOrLoadError"] or {}
+        if "message" in error:
+            told = "\n".join(each["message"].strip() for each in (error, *error["causes"]))
+            message = f"the asset graph does not load: {told}"
+            raise ServiceError(message)
+    return all(location["loadStatus"] == "LOADED" for location in locations)
 
 
 def _daemons_beat_since(port: int, moment: float) -> bool:
