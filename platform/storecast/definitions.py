@@ -16,7 +16,7 @@ from storecast.registry import assets as registry
 from storecast.registry import checks as registry_checks
 from storecast.settings import Settings, load_settings, process_environment
 from storecast.warehouse import assets as warehouse
-from storecast.warehouse.resources import SettingsResource, WarehouseIOManager, WarehouseResource
+from storecast.warehouse.resources import resources_of
 
 CHECKED_ROOMS = (forecasting_checks, ingestion_checks, monitoring_checks, registry_checks)
 
@@ -30,21 +30,11 @@ def compose(settings: Settings) -> dg.Definitions:
             warehouse.dbt_tables(settings),
             warehouse.published,
         ],
-        asset_checks=[
-            *ingestion_checks.CHECKS,
-            *forecasting_checks.CHECKS,
-            *registry_checks.CHECKS,
-            *monitoring_checks.CHECKS,
-        ],
+        asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
         jobs=list(automation.JOBS.values()),
         schedules=ingestion_automation.SCHEDULES,
         sensors=[*ingestion_automation.SENSORS, *automation.followers()],
-        resources={
-            "dbt": warehouse.dbt_resource(),
-            "io_manager": WarehouseIOManager.of(settings),
-            "settings": SettingsResource.of(settings),
-            "warehouse": WarehouseResource.of(settings),
-        },
+        resources=resources_of(settings),
         loggers={"progress": progress.progress_logger, "console": dg.colored_console_logger},
         executor=dg.in_process_executor,
     )

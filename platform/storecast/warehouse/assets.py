@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
 
 from storecast.settings import Settings
-from storecast.warehouse.dbt import PROJECT_DIR, dbt_executable, dbt_vars, manifest_path
+from storecast.warehouse.dbt import dbt_vars, manifest_path
 from storecast.warehouse.publishing import publish
 from storecast.warehouse.resources import OWNERS, SettingsResource, WarehouseResource
 
@@ -111,8 +111,3 @@ def published(warehouse: WarehouseResource, settings: SettingsResource) -> dg.Ma
             "dagster/row_count": sum(publication.rows.values()),
         },
     )
-
-
-def dbt_resource() -> DbtCliResource:
-    """Return dbt, run in the house's project with its profile."""
-    return DbtCliResource(project_dir=str(PROJECT_DIR), profiles_dir=str(PROJECT_DIR), dbt_executable=dbt_executable())

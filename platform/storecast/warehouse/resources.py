@@ -20,6 +20,7 @@ from packaging.version import Version
 from storecast.settings import Settings
 from storecast.warehouse.contracts import sql_types
 from storecast.warehouse.database import Warehouse, count_rows, create_table, delete_rows, insert_rows
+from storecast.warehouse.dbt import PROJECT_DIR, dbt_executable
 
 COLUMN_SCHEMA = "dagster/column_schema"
 REPLACE_ON = "replace_on"
@@ -161,6 +162,17 @@ class WarehouseIOManager(DuckDBIOManager):
             default_load_type=pd.DataFrame,
             io_manager_name="WarehouseIOManager",
         )
+
+
+def resources_of(settings: Settings) -> dict[str, Any]:
+    """Return what assets of one data folder are given, by the names under which they ask for it."""
+    project = str(PROJECT_DIR)
+    return {
+        "dbt": LocalDbt(project_dir=project, profiles_dir=project, dbt_executable=dbt_executable()),
+        "io_manager": WarehouseIOManager.of(settings),
+        "settings": SettingsResource.of(settings),
+        "warehouse": WarehouseResource.of(settings),
+    }
 
 
 def column_schema(contract: type[pa.DataFrameModel]) -> dg.TableSchema:
