@@ -83,10 +83,22 @@ def backtests(
 @dg.multi_asset(
     name="selection",
     outs={
-        "model_scores": dg.AssetOut(**table("ops.model_scores", c.ModelScores, room=ROOM)),
-        "champions": dg.AssetOut(**table("ops.champions", c.Champions, room=ROOM)),
-        "interval_scales": dg.AssetOut(**table("ops.interval_scales", c.IntervalScales, room=ROOM)),
-        "forecast_accuracy": dg.AssetOut(**table("gold.forecast_accuracy", c.ForecastAccuracy, room=ROOM)),
+        "model_scores": dg.AssetOut(
+            **table("ops.model_scores", c.ModelScores, room=ROOM),
+            description="Each model's errors: one row a split, origin, product, channel and model.",
+        ),
+        "champions": dg.AssetOut(
+            **table("ops.champions", c.Champions, room=ROOM),
+            description="The model that forecasts a series, and why it was chosen: one row a product and channel.",
+        ),
+        "interval_scales": dg.AssetOut(
+            **table("ops.interval_scales", c.IntervalScales, room=ROOM),
+            description="What makes quantiles of means: one row a quantile of a pool or a spread of a class or series.",
+        ),
+        "forecast_accuracy": dg.AssetOut(
+            **table("gold.forecast_accuracy", c.ForecastAccuracy, room=ROOM),
+            description="Accuracy on origins without part in any choice: one row an origin, level, class and model.",
+        ),
     },
     deps=[BACKTESTS, DAILY_DEMAND, CATEGORIES],
 )

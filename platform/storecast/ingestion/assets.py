@@ -11,6 +11,7 @@ from storecast.ingestion.contracts import (
     FIRST_MOMENT,
     Entity,
     LandedFiles,
+    Loads,
     PublicHolidays,
     Quarantine,
     Reconciliation,
@@ -50,7 +51,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         files = landed_table(warehouse.open(), landed)
         return dg.Output(files, metadata={"new_files": len(landed) - known, "bytes": int(files["bytes"].sum())})
 
-    return [*specs, landed_files, *bronze_tables, public_holidays, quarantine, reconciliation]
+    return [*specs, landed_files, *bronze_tables, loads, public_holidays, quarantine, reconciliation]
 
 
 def _feed_spec(source: Source, name: str) -> dg.AssetSpec:
@@ -98,6 +99,12 @@ def _bronze(entity: Entity) -> dg.AssetsDefinition:
 
 
 bronze_tables = [_bronze(entity) for entity in ENTITIES.values()]
+
+loads = dg.AssetSpec(
+    **table("ops.loads", Loads, room=ROOM),
+    deps=list(BRONZE.values()),
+    description="The books of bronze, which each of its tables keeps for itself: one row a landed file and entity.",
+)
 
 
 @dg.asset(**table("bronze.public_holidays", PublicHolidays, room=ROOM), deps=[LANDED_FILES])
