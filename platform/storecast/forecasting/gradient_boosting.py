@@ -65,7 +65,7 @@ class GlobalLightGBM(PanelForecaster):
         train_days: int = 730,
         longest_step: int = 28,
         outlier_factor: float = 3.0,
-        max_rows: int = 500_000,
+        max_rows: int = 300_000,
         seed: int = 0,
         n_jobs: int = 1,
     ) -> None:
