@@ -2,11 +2,21 @@
 
 import base64
 import io
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def as_markdown(figure: Figure, text: str) -> str:
+def new_figure(width_inches: float, height_inches: float) -> "Figure":
+    """Return an empty figure."""
+    # Matplotlib writes a cache when it is imported: loading the graph shall write nothing.
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    return Figure(figsize=(width_inches, height_inches), layout="constrained")
+
+
+def as_markdown(figure: "Figure", text: str) -> str:
     """Return a figure as a Markdown image that carries its own pixels; `text` is read where it cannot be shown."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)

@@ -174,6 +174,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         f"{PREFIX}DATA_DIR": str(settings.data_dir),
         f"{PREFIX}WAREHOUSE": str(settings.warehouse_path),
         "DAGSTER_HOME": str(settings.dagster_home),
+        "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
     }
 
 

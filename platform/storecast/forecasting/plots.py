@@ -1,21 +1,26 @@
 """A picture of history and forecast for the asset's metadata."""
 
-import pandas as pd
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from storecast.figures import new_figure
 from storecast.forecasting import contracts as c
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN_DAYS = 120
 LINE = "#1f4e79"
 BAND = "#7fb0d8"
 
 
-def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame) -> Figure:
+def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame) -> "Figure":
     """Draw the last months of units and their forecast with its 50 % and 90 % intervals.
 
     `history` has `date` and `units` of one series, `forecasts` its rows of `gold.demand_forecasts`.
     """
-    figure = Figure(figsize=(9.0, 3.2), layout="constrained")
+    figure = new_figure(9.0, 3.2)
     axes = figure.subplots()
     recent = history.sort_values(c.DATE).tail(SHOWN_DAYS)
     ahead = forecasts.sort_values(c.DATE)
