@@ -12,7 +12,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## the main job; SOURCE=… DATA=folder CONFIG=mapping.toml PRODUCTS=n choose other input than the demo shop
-	$(BIN)/storecast run $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--path "$(DATA)") \
+	@$(BIN)/storecast run $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--path "$(DATA)") \
 		$(if $(CONFIG),--config "$(CONFIG)") $(if $(PRODUCTS),--products "$(PRODUCTS)")
 
 up: $(INSTALLED) ## start Dagster's UI and daemon and MLflow's UI
