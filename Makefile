@@ -16,10 +16,10 @@ run: $(INSTALLED) ## the main job; SOURCE=… DATA=folder CONFIG=mapping.toml PR
 		$(if $(CONFIG),--config "$(CONFIG)") $(if $(PRODUCTS),--products "$(PRODUCTS)")
 
 up: $(INSTALLED) ## start Dagster's UI and daemon and MLflow's UI
-	$(BIN)/storecast up
+	@$(BIN)/storecast up
 
 down: $(INSTALLED) ## end what `make up` started
-	$(BIN)/storecast down
+	@$(BIN)/storecast down
 
 test: $(INSTALLED) ## the whole test suite, fast tests first; ARGS=… go to pytest
 	$(BIN)/pytest $(ARGS)
