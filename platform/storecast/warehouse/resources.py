@@ -86,6 +86,11 @@ class LeasedClient(DuckDbClient):
             yield connection
 
     @staticmethod
+    def get_select_statement(table_slice: TableSlice) -> str:
+        """Return the query that the metadata shows: the table, without the keys of a run that may have thousands."""
+        return f"select * from {table_slice.schema}.{table_slice.table}"
+
+    @staticmethod
     def delete_table_slice(context: dg.OutputContext, table_slice: TableSlice, connection: Any) -> None:
         """Leave deleting to the handler, which knows the rows that come instead."""
 
