@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -20,8 +21,24 @@ def tick(settings: Settings, cursor: str | None = None) -> dg.SensorResult | dg.
         return automation.new_source_files(context, settings=SettingsResource.of(settings))
 
 
+def settled(path: Path) -> Path:
+    """Make a file look as if it had been written a minute ago."""
+    written = path.stat().st_mtime - 60
+    os.utime(path, (written, written))
+    return path
+
+
+def test_a_file_that_may_still_be_being_written_is_left_until_it_rests(shop, settings: Settings) -> None:
+    path = shop.write("sellers.csv", "seller_id,name,country,city\nS01,a,DE,b\n")
+    early = tick(settings)
+    assert isinstance(early, dg.SkipReason)
+    assert "may still be being written" in (early.skip_message or "")
+    settled(path)
+    assert isinstance(tick(settings), dg.SensorResult)
+
+
 def test_new_content_is_asked_for_once(shop, settings: Settings, now) -> None:
-    shop.write("sellers.csv", "seller_id,name,country,city\nS01,a,DE,b\n")
+    settled(shop.write("sellers.csv", "seller_id,name,country,city\nS01,a,DE,b\n"))
     first = tick(settings)
     assert isinstance(first, dg.SensorResult)
     assert [request.tags["storecast/new_files"] for request in first.run_requests or []] == ["1"]
@@ -36,7 +53,7 @@ def test_new_content_is_asked_for_once(shop, settings: Settings, now) -> None:
 
 
 def test_a_touched_file_is_looked_at_but_not_loaded_again_and_a_changed_one_is(shop, settings: Settings, now) -> None:
-    path = shop.write("sellers.csv", "seller_id,name,country,city\nS01,a,DE,b\n")
+    path = settled(shop.write("sellers.csv", "seller_id,name,country,city\nS01,a,DE,b\n"))
     first = tick(settings)
     assert isinstance(first, dg.SensorResult)
     land(resolve_source(settings), settings.landing_dir, now)
@@ -44,7 +61,7 @@ def test_a_touched_file_is_looked_at_but_not_loaded_again_and_a_changed_one_is(s
     touched = tick(settings, first.cursor)
     assert isinstance(touched, dg.SensorResult)
     assert not touched.run_requests
-    shop.write("sellers.csv", "seller_id,name,country,city\nS02,a,DE,b\n")
+    settled(shop.write("sellers.csv", "seller_id,name,country,city\nS02,a,DE,b\n"))
     changed = tick(settings, touched.cursor)
     assert isinstance(changed, dg.SensorResult)
     assert len(changed.run_requests or []) == 1

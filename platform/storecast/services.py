@@ -33,7 +33,7 @@ INSTANCE_CONFIG = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 concurrency:
-  runs: {max_concurrent_runs: 2}
+  runs: {max_concurrent_runs: 1}
 run_monitoring:
   enabled: true
   start_timeout_seconds: 600

@@ -44,6 +44,10 @@ DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
 
 CATEGORIES_SQL = "select product_id, category from silver.products"
 OF_KEYS = "product_id in (select product_id from ops.product_partitions where partition_key in (select unnest(?)))"
+NEWEST_OF_KEYS_SQL = """
+    with of_keys as (select * from gold.demand_forecasts where partition_key in (select unnest(?)))
+    select * from of_keys where origin_date = (select max(origin_date) from of_keys)
+"""
 BY_PRODUCT = {
     "partitions_def": PRODUCTS,
     "backfill_policy": dg.BackfillPolicy.single_run(),
@@ -150,6 +154,7 @@ def demand_forecasts(
 ) -> dg.Output[pd.DataFrame]:
     """Units a day with their quantiles: one row an origin, product, channel and day ahead."""
     shop, keys = settings.get(), list(context.partition_keys)
+    keep_partitions(warehouse, "gold.demand_forecasts")
     forecasts = forecast_demand(
         read_panel(warehouse, keys),
         warehouse.read(f"select * from ops.champions where {OF_KEYS}", [keys]),
@@ -157,7 +162,7 @@ def demand_forecasts(
         warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", [keys]),
         horizon=shop.horizon_days,
         partition_keys=partition_key_of(warehouse, keys),
-        model_version=champion_version(warehouse),
+        model_version=model_version_of(warehouse),
         seed=shop.seed,
         n_jobs=shop.fit_processes,
     )
@@ -171,10 +176,8 @@ def demand_forecasts(
 def revenue_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> pd.DataFrame:
     """Revenue a day, units at the planned price: one row an origin, product, channel and day ahead."""
     keys = list(context.partition_keys)
-    newest = "origin_date = (select max(origin_date) from gold.demand_forecasts)"
-    forecasts = warehouse.read(
-        f"select * from gold.demand_forecasts where {newest} and partition_key in (select unnest(?))", [keys]
-    )
+    keep_partitions(warehouse, "gold.revenue_forecasts")
+    forecasts = warehouse.read(NEWEST_OF_KEYS_SQL, [keys])
     return forecast_revenue(forecasts, warehouse.read(f"select * from gold.planned_drivers where {OF_KEYS}", [keys]))
 
 
@@ -219,13 +222,33 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def champion_version(warehouse: WarehouseResource) -> str:
-    """Return the version of the registered model that the alias `champion` leads to."""
-    found = warehouse.read("select model_version from ops.registered_models where alias = 'champion'")
+def model_version_of(warehouse: WarehouseResource) -> str:
+    """Return the registered version of the training that the champions come from.
+
+    Raises `ValueError` where it is not registered.
+    """
+    found = warehouse.read(
+        "select model_version from ops.registered_models where training_id in (select training_id from ops.champions)"
+    )
     if len(found) != 1:
-        message = f"ops.registered_models has {len(found)} champions, not 1: run the job `train`"
+        message = f"ops.registered_models has {len(found)} versions of the champions' training: run the job `train`"
         raise ValueError(message)
     return str(found["model_version"].iloc[0])
+
+
+def keep_partitions(warehouse: WarehouseResource, name: str) -> None:
+    """Bring a forecast table's partition keys up to date where the catalogue outgrew one key a product.
+
+    Otherwise the rows under a product's former key would stand beside those under its new one.
+    """
+    stale = f"from ops.product_partitions as now where now.product_id = {name}.product_id"
+    stale += f" and now.partition_key <> {name}.partition_key"
+    if (
+        warehouse.open().exists(name)
+        and warehouse.read(f"select exists (select 1 {stale}) as found from {name}").found.any()
+    ):
+        with warehouse.open().writing() as connection:
+            connection.execute(f"update {name} set partition_key = now.partition_key {stale}")
 
 
 def partition_key_of(warehouse: WarehouseResource, keys: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """When ingestion runs: once a day, and whenever the source holds something new. Both start the job `refresh`."""
 
 import hashlib
+import time
 
 import dagster as dg
 
@@ -11,6 +12,8 @@ from storecast.warehouse.resources import SettingsResource
 REFRESH_JOB = "refresh"
 EVERY_NIGHT = "30 3 * * *"
 LOOKS_EVERY_SECONDS = 30
+SETTLED_SECONDS = 10.0
+"""A file that changed more lately than this may still be being written."""
 
 daily_refresh = dg.ScheduleDefinition(
     name="daily_refresh",
@@ -41,6 +44,8 @@ def new_source_files(
         seen = glance(source)
         if seen == context.cursor:
             return dg.SkipReason("nothing changed in the source's folder")
+        if time.time() - newest_change(source) < SETTLED_SECONDS:
+            return dg.SkipReason(f"a file changed less than {SETTLED_SECONDS:g} s ago: it may still be being written")
         new = unlanded(source, shop.landing_dir)
     except SourceFileError as error:
         return dg.SkipReason(str(error))
@@ -57,6 +62,11 @@ def glance(source: Source) -> str:
         stat = file.path.stat()
         digest.update(f"{file.feed}\0{file.relative}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def newest_change(source: Source) -> float:
+    """Return when the newest of the source's files changed, in seconds since 1970."""
+    return max(file.path.stat().st_mtime for file in find_files(source))
 
 
 def content_key(files: list[SourceFile]) -> str:

@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
 
 from storecast.settings import Settings
-from storecast.warehouse.dbt import dbt_vars, manifest_path
+from storecast.warehouse.dbt import built_otherwise, dbt_vars, manifest_path, remember_built
 from storecast.warehouse.publishing import publish
 from storecast.warehouse.resources import OWNERS, SettingsResource, WarehouseResource
 
@@ -59,12 +59,16 @@ def dbt_tables(settings: Settings) -> dg.AssetsDefinition:
         """Build the selected models and run their tests, alone on the warehouse."""
         shop = settings.get()
         arguments = ["build", "--vars", json.dumps(dbt_vars(shop)), "--exclude-resource-type", "unit_test"]
+        if not context.is_subset and built_otherwise(shop):
+            arguments += ["--full-refresh"]
         target = shop.dbt_dir / "run"
         with warehouse.open().lease.exclusive():
             events, error = dbt_events(dbt.cli(arguments, context=context, target_path=target, raise_on_error=False))
         yield from with_row_counts(context, events, warehouse)
         if error is not None:
             raise error
+        if not context.is_subset:
+            remember_built(shop)
 
     return dbt
 

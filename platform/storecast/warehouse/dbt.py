@@ -12,6 +12,7 @@ from storecast.settings import Settings, process_environment
 
 PROJECT_DIR = Path(__file__).parents[3] / "dbt_project"
 PLANNED_DAYS = 90
+BUILT = "built"
 
 
 class DbtError(RuntimeError):
@@ -45,6 +46,17 @@ def manifest_path(settings: Settings) -> Path:
     if not manifest.exists():
         _parse(settings, variables, target)
     return manifest
+
+
+def built_otherwise(settings: Settings) -> bool:
+    """Tell whether the tables were last built by another state of project and shop: what grows must be built anew."""
+    built = settings.dbt_dir / BUILT
+    return built.exists() and built.read_text(encoding="utf-8") != manifest_path(settings).parent.name
+
+
+def remember_built(settings: Settings) -> None:
+    """Write down that all tables are built by the project as it is now."""
+    (settings.dbt_dir / BUILT).write_text(manifest_path(settings).parent.name, encoding="utf-8")
 
 
 def _parse(settings: Settings, variables: str, target: Path) -> None:

@@ -1,0 +1,22 @@
+"""When dbt's project is parsed, and when what grows is built anew."""
+
+import json
+
+import pytest
+
+from storecast.settings import Settings
+from storecast.warehouse.dbt import built_otherwise, manifest_path, remember_built
+
+
+@pytest.mark.slow
+def test_the_project_is_parsed_once_and_what_grows_is_built_anew_when_the_shop_changes(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    manifest = manifest_path(settings)
+    assert "model.storecast.daily_demand" in json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
+    written = manifest.stat().st_mtime_ns
+    assert manifest_path(settings) == manifest
+    assert manifest.stat().st_mtime_ns == written
+    assert not built_otherwise(settings), "nothing is built yet"
+    remember_built(settings)
+    assert not built_otherwise(settings)
+    assert built_otherwise(settings.model_copy(update={"timezone": "America/New_York"}))
