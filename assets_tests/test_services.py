@@ -49,7 +49,7 @@ def test_the_instance_keeps_quiet_and_starts_few_runs_at_once(settings):
     assert path == settings.data_dir / "dagster" / "dagster.yaml"
     config = yaml.safe_load(path.read_text())
     assert config["telemetry"] == {"enabled": False}
-    assert config["concurrency"]["runs"]["max_concurrent_runs"] == 2
+    assert config["concurrency"]["runs"]["max_concurrent_runs"] == 1
     assert config["run_monitoring"]["enabled"]
     written = path.stat().st_mtime_ns
     assert write_instance_config(settings) == path
@@ -62,7 +62,7 @@ def test_dagster_takes_the_instance_s_configuration(settings, monkeypatch):
     write_instance_config(settings)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         assert not instance.telemetry_enabled
-        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
         assert instance.run_monitoring_enabled
         assert instance.storage_directory().startswith(str(settings.data_dir))
 
