@@ -7,7 +7,7 @@ import pytest
 from storecast.settings import Settings, load_settings
 from storecast.shop import OtherShopError, bind, fingerprint, holds_another_shop
 
-RETAIL = {"source": "online_retail_ii", "source_path": Path("retail"), "timezone": "Europe/London"}
+RETAIL = {"source": "online_retail_ii", "source_path": Path("/retail"), "timezone": "Europe/London"}
 
 
 def test_a_bound_folder_tells_later_processes_which_shop_it_holds(tmp_path):

@@ -12,8 +12,8 @@ from storecast.definitions import compose
 from storecast.ingestion.landing import file_sha256, find_files
 from storecast.ingestion.sources import resolve_source
 from storecast.services import write_instance_config
-from storecast.settings import SHOP_FILE, Settings, load_settings, process_environment
-from storecast.shop import bind, fingerprint, holds_another_shop
+from storecast.settings import Settings, load_settings, process_environment
+from storecast.shop import bind, fingerprint, holds_another_shop, refuse_another_shop
 from storecast.simulation.shop import write_demo_shop
 from storecast.warehouse import Lease, Warehouse
 from storecast.warehouse.dbt import PROJECT_DIR
@@ -38,11 +38,12 @@ def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> N
     settings = shop_settings(options, report)
     os.environ.update(process_environment(settings))
     with Lease(settings.data_dir / "main_job", timeout_seconds=1.0).exclusive():
-        bind(settings)
-        write_instance_config(settings)
+        refuse_another_shop(settings)
         if settings.source == "demo" and settings.source_path is None:
             make_demo_shop(settings, report)
         state = state_of(settings)
+        bind(settings)  # not before the source's files are there: a mistyped folder shall not keep this one
+        write_instance_config(settings)
         if state == _last_state(settings):
             report(f"Nothing is new in {resolve_source(settings).folder}: {settings.published_path} is up to date.")
         else:
@@ -85,15 +86,15 @@ def make_demo_shop(settings: Settings, report: Callable[[str], None]) -> None:
 
 
 def state_of(settings: Settings) -> str:
-    """Return a hash of all that decides the result: source files, settings, code."""
-    files = [(file.relative, file_sha256(file.path)) for file in find_files(resolve_source(settings))]
+    """Return a hash of all that decides the result: source files and their mappings, settings, code."""
+    source = resolve_source(settings)
+    files = [(file.relative, file_sha256(file.path)) for file in find_files(source)]
+    mappings = [(feed.name, feed.mapping_hash({})) for feed in source.feeds]
     code = [*PACKAGE.rglob("*.py"), *PROJECT_DIR.glob("models/**/*"), *PROJECT_DIR.glob("macros/*")]
-    return fingerprint(settings, files, [path for path in code if path.is_file()])
+    return fingerprint(settings, files + mappings, [path for path in code if path.is_file()])
 
 
 def _with_source_facts(settings: Settings) -> Settings:
-    if (settings.data_dir / SHOP_FILE).exists() and not holds_another_shop(settings):
-        return settings
     source = resolve_source(settings)
     return settings.model_copy(
         update={"timezone": source.timezone, "currency": source.currency, "country": source.country}

@@ -72,6 +72,12 @@ class Settings(BaseSettings):
     def _split_at_commas(cls, names: object) -> object:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
 
+    @field_validator("source_path", "source_config")
+    @classmethod
+    def _from_anywhere(cls, path: Path | None) -> Path | None:
+        """Make a path absolute: the data folder remembers it, and servers are started from elsewhere."""
+        return None if path is None else path.absolute()
+
     @property
     def warehouse_path(self) -> Path:
         """The pipeline's own database; analysts never open it."""

@@ -25,17 +25,22 @@ def bind(settings: Settings) -> None:
 
     Raises `OtherShopError` where the folder holds another shop already.
     """
+    refuse_another_shop(settings)
     path = settings.data_dir / SHOP_FILE
-    if holds_another_shop(settings):
-        message = (
-            f"{settings.data_dir} holds another shop ({path} says which): "
-            "name a folder for this one with --data-dir or STORECAST_DATA_DIR"
-        )
-        raise OtherShopError(message)
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_suffix(".tmp")
     building.write_text(settings.model_dump_json(include=set(BOUND), indent=2), encoding="utf-8")
     building.replace(path)
+
+
+def refuse_another_shop(settings: Settings) -> None:
+    """Raise `OtherShopError` where the data folder holds another shop already."""
+    if holds_another_shop(settings):
+        message = (
+            f"{settings.data_dir} holds another shop ({settings.data_dir / SHOP_FILE} says which): "
+            "name a folder for this one with --data-dir or STORECAST_DATA_DIR"
+        )
+        raise OtherShopError(message)
 
 
 def holds_another_shop(settings: Settings) -> bool:
@@ -48,11 +53,11 @@ def holds_another_shop(settings: Settings) -> bool:
     return any(bound.get(name) != wanted[name] for name in IDENTITY)
 
 
-def fingerprint(settings: Settings, source_files: Iterable[tuple[str, str]], code: Iterable[Path]) -> str:
-    """Return a hash of all that decides a run's result: source files (path, sha256), settings and code."""
+def fingerprint(settings: Settings, inputs: Iterable[tuple[str, str]], code: Iterable[Path]) -> str:
+    """Return a hash of all that decides a run's result: settings, code, and by name what files and mappings hold."""
     digest = hashlib.sha256(settings.model_dump_json(exclude=set(PLACES)).encode())
-    for path, sha256 in sorted(source_files):
-        digest.update(f"\n{path}\0{sha256}".encode())
+    for name, content in sorted(inputs):
+        digest.update(f"\n{name}\0{content}".encode())
     for code_path in sorted(code):
         digest.update(code_path.read_bytes())
     return digest.hexdigest()
