@@ -139,8 +139,9 @@ def _launches(settings: Settings, repo_root: Path) -> list[_Launch]:
 
     dagster, mlflow, reports = settings.dagster_port, settings.mlflow_port, settings.reports_port
     workspace = ["--workspace", str(repo_root / "workspace.yaml")]
-    artifacts = (settings.mlflow_dir / "artifacts").as_uri()
-    store = ["--backend-store-uri", ModelStore.of(settings).uri, "--default-artifact-root", artifacts]
+    models = ModelStore.of(settings)
+    models.follow_its_folder()
+    store = ["--backend-store-uri", models.uri, "--default-artifact-root", models.artifacts_uri]
     store += ["--no-serve-artifacts"]  # they lie in the data folder, where the UI reads them itself
     return [
         _Launch(

@@ -4,6 +4,8 @@ The addresses are handed to every call. MLflow's process-wide address is never s
 touch each other in one process.
 """
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,11 @@ from storecast.settings import Settings
 from storecast.warehouse import Lease
 
 EXPERIMENT = "demand_forecasts"
+FOLLOW = (
+    "UPDATE runs SET artifact_uri = :now || substr(artifact_uri, length(:former) + 1) "
+    "WHERE substr(artifact_uri, 1, length(:former)) = :former",
+    "UPDATE experiments SET artifact_location = :now WHERE artifact_location = :former",
+)
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's UI show runs and metrics first, not its pages for language models."""
 
@@ -45,18 +52,40 @@ class ModelStore:
         """The lease of who logs and registers, so that two at once do not register one training twice."""
         return Lease(self.directory / "registry", self.lease_timeout_seconds)
 
+    @property
+    def artifacts_uri(self) -> str:
+        """Where runs keep their artifacts."""
+        return (self.directory / "artifacts").resolve().as_uri()
+
     def client(self) -> MlflowClient:
         """Return a client of this store and no other; the first one makes the database."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        self.follow_its_folder()
+        return client
+
+    def follow_its_folder(self) -> None:
+        """Lead MLflow to the artifacts of this folder where it was copied or moved: MLflow stores absolute addresses.
+
+        Otherwise a copy would read the original's artifacts, and write new ones there. MLflow itself cannot do this.
+        """
+        database = self.directory / "mlflow.db"
+        if not database.exists():
+            return
+        with closing(sqlite3.connect(database)) as connection, connection:
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone() is None:
+                return  # its maker was killed, or is at it
+            places = "SELECT artifact_location FROM experiments WHERE name = ? AND artifact_location <> ?"
+            for (former,) in connection.execute(places, [EXPERIMENT, self.artifacts_uri]).fetchall():
+                for statement in FOLLOW:
+                    connection.execute(statement, {"former": former, "now": self.artifacts_uri})
 
     def experiment_id(self, client: MlflowClient) -> str:
         """Return the experiment's id; the first call makes it."""
         found = client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
             return str(found.experiment_id)
-        artifacts = (self.directory / "artifacts").resolve().as_uri()
-        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=KIND))
+        return str(client.create_experiment(EXPERIMENT, artifact_location=self.artifacts_uri, tags=KIND))
 
 
 def all_versions(client: MlflowClient) -> list[ModelVersion]:
