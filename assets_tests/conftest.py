@@ -1,23 +1,145 @@
 """Fixtures that more than one room's tests use."""
 
+import datetime as dt
+import json
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+import duckdb
 import hypothesis
+import pandas as pd
 import pytest
 
 from storecast.services import stop_services
-from storecast.settings import Settings
+from storecast.settings import SHOP_FILE, Settings, load_settings, process_environment
+from storecast.simulation.shop import write_demo_shop
+from storecast.warehouse import Lease
 
 # a loaded machine is no failure, and CI tries the same examples each time
 hypothesis.settings.register_profile("storecast", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("storecast")
 
 PORTS = ("dagster_port", "mlflow_port", "reports_port")
+STORECAST = Path(sys.executable).with_name("storecast")
+
+
+@dataclass(frozen=True)
+class DemoShop:
+    """A demo shop in a folder of its own: its files and truth, and the data folder that `storecast run` fills."""
+
+    folder: Path
+
+    @property
+    def source(self) -> Path:
+        return self.folder / "source"
+
+    @property
+    def truth(self) -> Path:
+        return self.folder / "truth"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def elsewhere(self) -> Path:
+        """Home, temporary and working folder of a run: where it must leave nothing."""
+        return self.folder / "elsewhere"
+
+    @property
+    def log(self) -> str:
+        """What the first run printed."""
+        return (self.folder / "first_run.log").read_text(encoding="utf-8")
+
+    def settings(self) -> Settings:
+        return load_settings(data_dir=self.data_dir)
+
+    def write(self, days: int) -> None:
+        """Write the files of a shop of 16 products, 13 with hostile ids, that opened 210 days before 31 March 2026."""
+        write_demo_shop(
+            self.source,
+            self.truth,
+            products=16,
+            days=days,
+            end_date=dt.date(2025, 9, 1) + dt.timedelta(days),
+            seed=7,
+            hostile_ids=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return what a process that works on this shop gets; one process fits, for starting more costs more here."""
+        places = dict.fromkeys(("HOME", "TMPDIR"), str(self.elsewhere))
+        return {**os.environ, **process_environment(self.settings()), **places, "STORECAST_FIT_PROCESSES": "1"}
+
+    def command(self) -> list[str]:
+        return [str(STORECAST), "run", "--source", "demo", "--path", str(self.source)]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call `storecast run` for this shop, or `storecast` with the arguments given, as a process of its own."""
+        self.elsewhere.mkdir(exist_ok=True)
+        command = [str(STORECAST), *arguments] if arguments else self.command()
+        return subprocess.run(
+            command, cwd=self.elsewhere, env=self.environment(), capture_output=True, text=True, check=False
+        )
+
+    def published(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
+        """Read the published file as an analyst does."""
+        with duckdb.connect(str(self.settings().published_path), read_only=True) as connection:
+            return connection.execute(sql, parameters).df()
+
+    def copy(self, folder: Path) -> "DemoShop":
+        """Copy everything; the copy's data folder reads the copy's files."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        copied = DemoShop(folder)
+        bound = json.loads((copied.data_dir / SHOP_FILE).read_text(encoding="utf-8"))
+        (copied.data_dir / SHOP_FILE).write_text(json.dumps({**bound, "source_path": str(copied.source)}))
+        return copied
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_stray_settings() -> None:
+    """Take out of the environment what would decide tests from outside."""
+    for name in [name for name in os.environ if name.startswith("STORECAST_") and "_TEST_" not in name]:
+        del os.environ[name]
+    os.environ.pop("DAGSTER_HOME", None)
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give every test a working folder of its own, where the default data folder lies too.
+
+    What a test, or the code it calls, writes into the environment is gone after it.
+    """
+    monkeypatch.chdir(tmp_path)
+    with mock.patch.dict(os.environ):
+        yield
+
+
+@pytest.fixture(scope="session")
+def small_shop(tmp_path_factory: pytest.TempPathFactory) -> DemoShop:
+    """A small demo shop on which `storecast run` was run once: to be read only; take a `copy` to change it.
+
+    With pytest-xdist its first user makes it for all.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shop = DemoShop((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small_shop")
+    with Lease(shop.folder).exclusive():
+        if not (shop.folder / "first_run.log").exists():
+            shop.write(days=210)
+            done = shop.run()
+            assert done.returncode == 0, f"`storecast run` failed:\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
+            (shop.folder / "first_run.log").write_text(done.stdout + done.stderr, encoding="utf-8")
+    return shop
 
 
 @pytest.fixture(scope="session")
