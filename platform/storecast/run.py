@@ -16,7 +16,7 @@ from storecast.settings import Settings, load_settings, process_environment
 from storecast.shop import bind, fingerprint, holds_another_shop, refuse_another_shop
 from storecast.simulation.shop import write_demo_shop
 from storecast.warehouse import Lease, Warehouse
-from storecast.warehouse.dbt import PROJECT_DIR
+from storecast.warehouse.dbt import project_files
 
 PACKAGE = Path(__file__).parent
 LAST_RUN = "last_run.json"
@@ -90,8 +90,8 @@ def state_of(settings: Settings) -> str:
     source = resolve_source(settings)
     files = [(file.relative, file_sha256(file.path)) for file in find_files(source)]
     mappings = [(feed.name, feed.mapping_hash({})) for feed in source.feeds]
-    code = [*PACKAGE.rglob("*.py"), *PROJECT_DIR.glob("models/**/*"), *PROJECT_DIR.glob("macros/*")]
-    return fingerprint(settings, files + mappings, [path for path in code if path.is_file()])
+    code = [*PACKAGE.rglob("*.py"), *project_files()]
+    return fingerprint(settings, files + mappings, code)
 
 
 def _with_source_facts(settings: Settings) -> Settings:
@@ -103,7 +103,7 @@ def _with_source_facts(settings: Settings) -> Settings:
 
 def _last_state(settings: Settings) -> str | None:
     path = settings.data_dir / LAST_RUN
-    if not (path.exists() and settings.published_path.exists()):
+    if not all(made.exists() for made in (path, settings.warehouse_path, settings.published_path)):
         return None
     return str(json.loads(path.read_text(encoding="utf-8"))["state"])
 

@@ -72,11 +72,15 @@ def _parse(settings: Settings, variables: str, target: Path) -> None:
     (building / "manifest.json").replace(target / "manifest.json")
 
 
+def project_files() -> list[Path]:
+    """Return the project's own files, without what dbt makes of them."""
+    files = [path for path in sorted(PROJECT_DIR.rglob("*")) if path.is_file()]
+    return [path for path in files if path.relative_to(PROJECT_DIR).parts[0] not in {"target", "logs"}]
+
+
 def _fingerprint(variables: str) -> str:
     digest = hashlib.sha256(variables.encode())
-    for path in sorted(PROJECT_DIR.rglob("*")):
-        inside = path.relative_to(PROJECT_DIR)
-        if path.is_file() and inside.parts[0] not in {"target", "logs"}:
-            digest.update(str(inside).encode())
-            digest.update(path.read_bytes())
+    for path in project_files():
+        digest.update(str(path.relative_to(PROJECT_DIR)).encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
