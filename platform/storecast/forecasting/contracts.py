@@ -107,23 +107,23 @@ class PlannedDrivers(_DriversOfADay):
 class DemandForecasts(_Contract):
     """One row an origin, product, channel and day ahead."""
 
-    origin_date: pa.DateTime
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     product_id: str
     channel: str
     date: pa.DateTime
-    horizon_day: int = _quantity(ge=1)
-    mean_units: float = _quantity(ge=0)
-    p05_units: float = _quantity(ge=0)
-    p10_units: float = _quantity(ge=0)
-    p25_units: float = _quantity(ge=0)
-    p50_units: float = _quantity(ge=0)
-    p75_units: float = _quantity(ge=0)
-    p90_units: float = _quantity(ge=0)
-    p95_units: float = _quantity(ge=0)
+    horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
+    mean_units: float = _quantity(ge=0, description="Expected units.")
+    p05_units: float = _quantity(ge=0, description="5 % quantile of units.")
+    p10_units: float = _quantity(ge=0, description="10 % quantile of units.")
+    p25_units: float = _quantity(ge=0, description="25 % quantile of units.")
+    p50_units: float = _quantity(ge=0, description="50 % quantile of units.")
+    p75_units: float = _quantity(ge=0, description="75 % quantile of units.")
+    p90_units: float = _quantity(ge=0, description="90 % quantile of units.")
+    p95_units: float = _quantity(ge=0, description="95 % quantile of units.")
     model: str
-    model_version: str
-    fallback_reason: str = pa.Field(nullable=True)
-    partition_key: str
+    model_version: str = pa.Field(description="Version of the registered model whose training made it.")
+    fallback_reason: str = pa.Field(nullable=True, description="Why not the champion; null where it was.")
+    partition_key: str = pa.Field(description="The Dagster partition that holds the product.")
 
     @pa.dataframe_check(error="quantiles rise with their share and nothing is infinite")
     @classmethod
@@ -135,58 +135,64 @@ class DemandForecasts(_Contract):
 class RevenueForecasts(_Contract):
     """One row an origin, product, channel and day ahead; revenue is missing where no price is known."""
 
-    origin_date: pa.DateTime
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     product_id: str
     channel: str
     date: pa.DateTime
-    mean_revenue: float = _quantity(required=False, ge=0)
-    p05_revenue: float = _quantity(required=False, ge=0)
-    p10_revenue: float = _quantity(required=False, ge=0)
-    p25_revenue: float = _quantity(required=False, ge=0)
-    p50_revenue: float = _quantity(required=False, ge=0)
-    p75_revenue: float = _quantity(required=False, ge=0)
-    p90_revenue: float = _quantity(required=False, ge=0)
-    p95_revenue: float = _quantity(required=False, ge=0)
+    mean_revenue: float = _quantity(required=False, ge=0, description="Expected revenue, in the shop's currency.")
+    p05_revenue: float = _quantity(required=False, ge=0, description="5 % quantile of revenue.")
+    p10_revenue: float = _quantity(required=False, ge=0, description="10 % quantile of revenue.")
+    p25_revenue: float = _quantity(required=False, ge=0, description="25 % quantile of revenue.")
+    p50_revenue: float = _quantity(required=False, ge=0, description="50 % quantile of revenue.")
+    p75_revenue: float = _quantity(required=False, ge=0, description="75 % quantile of revenue.")
+    p90_revenue: float = _quantity(required=False, ge=0, description="90 % quantile of revenue.")
+    p95_revenue: float = _quantity(required=False, ge=0, description="95 % quantile of revenue.")
     unit_price: float = _quantity(required=False, ge=0)
     model: str
-    model_version: str
-    partition_key: str
+    model_version: str = pa.Field(description="Version of the registered model whose training made it.")
+    partition_key: str = pa.Field(description="The Dagster partition that holds the product.")
 
 
 class ForecastAccuracy(_Contract):
     """One row an evaluation origin, level, demand class and model."""
 
-    origin_date: pa.DateTime
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     level: str = pa.Field(isin=LEVELS)
-    demand_class: str
+    demand_class: str = pa.Field(
+        description="Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
+    )
     model: str
     split: str = pa.Field(eq=EVALUATION)
-    window_start_date: pa.DateTime
-    window_end_date: pa.DateTime
-    horizon_days: int = _quantity(ge=1)
-    series: int = _quantity(ge=1)
-    wape: float = _quantity(required=False, ge=0)
-    bias: float = _quantity(required=False)
-    rmsse: float = _quantity(required=False, ge=0)
-    mase: float = _quantity(required=False, ge=0)
-    mape: float = _quantity(required=False, ge=0)
-    pinball: float = _quantity(required=False, ge=0)
-    coverage_90: float = _quantity(required=False, ge=0, le=1)
-    coverage_50: float = _quantity(required=False, ge=0, le=1)
-    skill_over_seasonal_naive: float = _quantity(required=False, le=1)
+    window_start_date: pa.DateTime = pa.Field(description="First day forecast.")
+    window_end_date: pa.DateTime = pa.Field(description="Last day forecast.")
+    horizon_days: int = _quantity(ge=1, description="Days forecast.")
+    series: int = _quantity(ge=1, description="Nodes of the level.")
+    wape: float = _quantity(required=False, ge=0, description="Absolute error over units sold.")
+    bias: float = _quantity(required=False, description="Forecast less sold, over units sold.")
+    rmsse: float = _quantity(
+        required=False, ge=0, description="Root mean squared error over that of the last value carried forward."
+    )
+    mase: float = _quantity(
+        required=False, ge=0, description="Mean absolute error over that of seasonal naive in the history."
+    )
+    mape: float = _quantity(required=False, ge=0, description="Mean absolute percentage error; aggregates only.")
+    pinball: float = _quantity(required=False, ge=0, description="Mean pinball loss of the seven quantiles, in units.")
+    coverage_90: float = _quantity(required=False, ge=0, le=1, description="Share of days within p05 to p95.")
+    coverage_50: float = _quantity(required=False, ge=0, le=1, description="Share of days within p25 to p75.")
+    skill_over_seasonal_naive: float = _quantity(required=False, le=1, description="1 less WAPE over seasonal naive's.")
 
 
 class Backtests(_Contract):
     """One row a split, origin, product, channel, day ahead and model."""
 
     split: str = pa.Field(isin=(SELECTION, EVALUATION))
-    origin_date: pa.DateTime
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     product_id: str
     channel: str
     date: pa.DateTime
-    horizon_day: int = _quantity(ge=1)
+    horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
     model: str
-    mean_units: float = _quantity(ge=0)
+    mean_units: float = _quantity(ge=0, description="Expected units.")
     units: float = _quantity(ge=0)
 
 
@@ -194,36 +200,46 @@ class ModelScores(_Contract):
     """One row a split, origin, product, channel and model; ratios are missing where nothing was sold."""
 
     split: str = pa.Field(isin=(SELECTION, EVALUATION))
-    origin_date: pa.DateTime
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     product_id: str
     channel: str
-    demand_class: str
+    demand_class: str = pa.Field(
+        description="Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
+    )
     model: str
-    wape: float = _quantity(required=False, ge=0)
-    bias: float = _quantity(required=False)
-    rmsse: float = _quantity(required=False, ge=0)
-    mase: float = _quantity(required=False, ge=0)
+    wape: float = _quantity(required=False, ge=0, description="Absolute error over units sold.")
+    bias: float = _quantity(required=False, description="Forecast less sold, over units sold.")
+    rmsse: float = _quantity(
+        required=False, ge=0, description="Root mean squared error over that of the last value carried forward."
+    )
+    mase: float = _quantity(
+        required=False, ge=0, description="Mean absolute error over that of seasonal naive in the history."
+    )
 
 
 class Champions(_Contract):
     """One row a training, product and channel."""
 
-    training_id: str
+    training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
     product_id: str
     channel: str
-    demand_class: str
+    demand_class: str = pa.Field(
+        description="Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
+    )
     model: str
-    reason: str
+    reason: str = pa.Field(description="Why this model, in words.")
 
 
 class IntervalScales(_Contract):
     """What makes quantiles of means; one row a quantile of a pool or a spread of a class or series: see `scope`."""
 
-    training_id: str
+    training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
     scope: str = pa.Field(isin=("pool", "class", "series"))
     product_id: str = pa.Field(nullable=True)
     channel: str = pa.Field(nullable=True)
-    demand_class: str = pa.Field(nullable=True)
+    demand_class: str = pa.Field(
+        nullable=True, description="Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
+    )
     from_day: float = _quantity(required=False, ge=1)
     from_units: float = _quantity(required=False, ge=0)
     quantile: float = _quantity(required=False, gt=0, lt=1)
@@ -233,19 +249,19 @@ class IntervalScales(_Contract):
 class FittedModels(_Contract):
     """One row a training and global model; the payload is text: LightGBM's format and JSON, never a pickle."""
 
-    training_id: str
-    origin_date: pa.DateTime
+    training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     model: str
-    payload: str
-    parameters: str
-    snapshot_hash: str
+    payload: str = pa.Field(description="The model as text.")
+    parameters: str = pa.Field(description="As JSON.")
+    snapshot_hash: str = pa.Field(description="A hash of the data the training saw.")
 
 
 class ProductPartitions(_Contract):
     """One row a product."""
 
     product_id: str = pa.Field(unique=True)
-    partition_key: str
+    partition_key: str = pa.Field(description="The Dagster partition that holds the product.")
 
 
 TABLES: Final = {
