@@ -173,12 +173,17 @@ def wait_for() -> Callable[[Callable[[], object]], None]:
 
 
 @pytest.fixture
-def server_settings(tmp_path: Path) -> Iterator[Settings]:
-    """Settings for real servers: free ports and a data folder of their own; what runs there is ended after the test."""
+def free_ports() -> dict[str, int]:
+    """A free port for each server, by the name of its setting."""
     with ExitStack() as open_at_once:
         probes = [open_at_once.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
-        ports = {name: probe.getsockname()[1] for name, probe in zip(PORTS, probes, strict=True)}
-    settings = Settings(data_dir=tmp_path / "data", **ports)
+        return {name: probe.getsockname()[1] for name, probe in zip(PORTS, probes, strict=True)}
+
+
+@pytest.fixture
+def server_settings(tmp_path: Path, free_ports: dict[str, int]) -> Iterator[Settings]:
+    """Settings for real servers: free ports and a data folder of their own; what runs there is ended after the test."""
+    settings = Settings(data_dir=tmp_path / "data", **free_ports)
     yield settings
     stop_services(settings, report=lambda _: None)
 
