@@ -15,10 +15,12 @@ from storecast.settings import Settings
         ("m5", "America/New_York", "USD", "US"),
     ],
 )
-def test_a_source_brings_its_own_zone_currency_and_country(name, zone: str, currency: str, country: str) -> None:
-    source = resolve_source(Settings(source=name, source_path=Path("somewhere")))
+def test_a_source_brings_its_own_zone_currency_and_country(
+    tmp_path: Path, name, zone: str, currency: str, country: str
+) -> None:
+    source = resolve_source(Settings(source=name, source_path=tmp_path))
     assert (source.name, source.timezone, source.currency, source.country) == (name, zone, currency, country)
-    assert source.folder == Path("somewhere")
+    assert source.folder == tmp_path
 
 
 def test_the_demo_makes_its_own_folder() -> None:
