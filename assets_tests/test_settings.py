@@ -99,6 +99,16 @@ def test_a_value_that_does_not_fit_is_named_with_its_setting_and_where_it_came_f
         load_settings(horizon_days=1)
 
 
+def test_a_source_s_place_is_found_from_every_working_folder(config, tmp_path, monkeypatch):
+    config.write_text('source_path = "files"')
+    monkeypatch.setenv("STORECAST_SOURCE_CONFIG", "../my_shop.toml")
+    settings = load_settings()
+    monkeypatch.chdir("/")
+    assert settings.source_path == tmp_path / "files"
+    assert settings.source_config is not None
+    assert settings.source_config.resolve() == tmp_path.parent / "my_shop.toml"
+
+
 def test_settings_do_not_change_once_read():
     with pytest.raises(ValidationError, match="frozen"):
         load_settings().seed = 1
