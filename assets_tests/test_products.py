@@ -9,6 +9,7 @@ import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from storecast.definitions import compose
+from storecast.forecasting.assets import PICTURES
 from storecast.warehouse import Warehouse
 
 pytestmark = pytest.mark.slow
@@ -77,6 +78,8 @@ def test_one_product_made_anew_has_the_numbers_of_the_whole_run_and_no_other_row
     before = shop.spoil()
     result = shop.forecast(product_id, product_id)
     assert materialised(result) == {(table, product_id) for table in FORECASTS}
+    [forecast, _] = result.get_asset_materialization_events()
+    assert forecast.materialization.metadata["history_and_forecast"].value.startswith("![units sold")
     assert_only_these_were_made_anew(shop, before, [product_id])
 
 
@@ -102,6 +105,12 @@ def test_two_hundred_products_are_forecast_in_one_run_each_as_its_original(shop,
     result = shop.forecast(known[0], known[-1])
     record_property(f"forecast of {len(known)} products in one run, s", round(time.monotonic() - started, 1))
     assert len(materialised(result)) == len(FORECASTS) * len(known)
+    drawn = [
+        event
+        for event in result.get_asset_materialization_events()
+        if "history_and_forecast" in event.materialization.metadata
+    ]
+    assert len(drawn) == PICTURES, "a picture for each of many products would fill Dagster's storage"
 
     forecasts = shop.warehouse.read(
         "select regexp_extract(product_id, '^(.*)#', 1, 's') as original, * from gold.demand_forecasts"

@@ -30,6 +30,8 @@ from storecast.warehouse.resources import PROGRESS, SettingsResource, WarehouseR
 
 ROOM = "forecasting"
 PRODUCTS = dg.DynamicPartitionsDefinition(name="product")
+PICTURES = 10
+"""So many partitions a run draws: each picture takes about 40 kB in Dagster's storage, and is stored twice."""
 
 DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
 PLANNED_DRIVERS = dg.AssetKey(["gold", "planned_drivers"])
@@ -151,7 +153,7 @@ def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> p
 )
 def demand_forecasts(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
-) -> dg.Output[pd.DataFrame]:
+) -> pd.DataFrame:
     """Units a day with their quantiles: one row an origin, product, channel and day ahead."""
     shop, keys = settings.get(), list(context.partition_keys)
     keep_partitions(warehouse, "gold.demand_forecasts")
@@ -166,7 +168,8 @@ def demand_forecasts(
         seed=shop.seed,
         n_jobs=shop.fit_processes,
     )
-    return dg.Output(forecasts, metadata=metadata_of(warehouse, forecasts))
+    tell_of_forecasts(context, warehouse, forecasts)
+    return forecasts
 
 
 @dg.asset(
@@ -257,21 +260,38 @@ def partition_key_of(warehouse: WarehouseResource, keys: Sequence[str]) -> dict[
     return dict(zip(found[c.PRODUCT_ID], found[c.PARTITION_KEY], strict=True))
 
 
-def metadata_of(warehouse: WarehouseResource, forecasts: pd.DataFrame) -> dict[str, Any]:
-    """Return counts by model and fallback, and a picture of the series that is forecast to sell most."""
+def tell_of_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseResource, forecasts: pd.DataFrame) -> None:
+    """Tell of each partition its models and fallbacks, and draw those that are forecast to sell most.
+
+    Dagster stores what is told of the whole run once a partition: so a picture goes to its own partition alone.
+    """
     series = forecasts.drop_duplicates([c.PRODUCT_ID, c.CHANNEL])
-    totals = forecasts.groupby([c.PRODUCT_ID, c.CHANNEL])[c.MEAN_UNITS].sum()
-    product_id, channel = totals.idxmax()
-    history = warehouse.read(
-        "select date, units from gold.daily_demand where product_id = ? and channel = ?", [product_id, channel]
-    )
-    shown = forecasts[(forecasts[c.PRODUCT_ID] == product_id) & (forecasts[c.CHANNEL] == channel)]
+    for key, own in series.groupby(c.PARTITION_KEY):
+        context.add_asset_metadata(counts_of(own), partition_key=str(key))
+    totals = forecasts.groupby([c.PARTITION_KEY, c.PRODUCT_ID, c.CHANNEL], as_index=False)[c.MEAN_UNITS].sum()
+    best = totals.sort_values(c.MEAN_UNITS, ascending=False).drop_duplicates(c.PARTITION_KEY).head(PICTURES)
+    context.add_asset_metadata({"pictures_are_at": ", ".join(best[c.PARTITION_KEY])})
+    for shown in best.itertuples():
+        picture = picture_of(warehouse, forecasts, shown.product_id, shown.channel)
+        context.add_asset_metadata({"history_and_forecast": picture}, partition_key=shown.partition_key)
+
+
+def counts_of(series: pd.DataFrame) -> dict[str, Any]:
+    """Return how many series there are, by model and with a fallback."""
     return {
         "series": len(series),
         "series_by_model": dg.MetadataValue.json(series[c.MODEL].value_counts().to_dict()),
         "series_with_fallback": int(series[c.FALLBACK_REASON].notna().sum()),
-        "shown_series": f"{product_id} in {channel}",
-        "history_and_forecast": dg.MetadataValue.md(
-            as_markdown(forecast_plot(history, shown), "units sold and forecast of the series shown")
-        ),
     }
+
+
+def picture_of(
+    warehouse: WarehouseResource, forecasts: pd.DataFrame, product_id: str, channel: str
+) -> dg.MarkdownMetadataValue:
+    """Draw a series' history and its forecast."""
+    history = warehouse.read(
+        "select date, units from gold.daily_demand where product_id = ? and channel = ?", [product_id, channel]
+    )
+    own = forecasts[(forecasts[c.PRODUCT_ID] == product_id) & (forecasts[c.CHANNEL] == channel)]
+    figure = forecast_plot(history, own, f"{product_id} in {channel}")
+    return dg.MetadataValue.md(as_markdown(figure, "units sold, and the forecast with its intervals"))

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN_DAYS = 120
+TITLE_CHARACTERS = 100
 LINE = "#1f4e79"
-BAND = "#7fb0d8"
+BANDS = (("p05_units", "p95_units", "90 % interval", "#d5e5f2"), ("p25_units", "p75_units", "50 % interval", "#9cc3e2"))
 
 
-def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame) -> "Figure":
+def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame, title: str) -> "Figure":
     """Draw the last months of units and their forecast with its 50 % and 90 % intervals.
 
     `history` has `date` and `units` of one series, `forecasts` its rows of `gold.demand_forecasts`.
@@ -26,8 +27,9 @@ def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame) -> "Figure":
     ahead = forecasts.sort_values(c.DATE)
     axes.plot(recent[c.DATE], recent[c.UNITS], color="black", linewidth=1, label="sold")
     axes.plot(ahead[c.DATE], ahead[c.MEAN_UNITS], color=LINE, linewidth=2, label="forecast (mean)")
-    for low, high, label in (("p05_units", "p95_units", "90 % interval"), ("p25_units", "p75_units", "50 % interval")):
-        axes.fill_between(ahead[c.DATE], ahead[low], ahead[high], color=BAND, alpha=0.35, label=label)
+    for low, high, label, colour in BANDS:
+        axes.fill_between(ahead[c.DATE], ahead[low], ahead[high], color=colour, linewidth=0, label=label)
+    axes.set_title(title[:TITLE_CHARACTERS], loc="left", fontsize="medium", parse_math=False)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("units a day")
     axes.legend(loc="upper left", ncols=4, fontsize="small", frameon=False)
