@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from storecast.figures import new_figure
+from storecast.figures import drawable, new_figure
 from storecast.forecasting import contracts as c
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame, title: str) ->
     axes.plot(ahead[c.DATE], ahead[c.MEAN_UNITS], color=LINE, linewidth=2, label="forecast (mean)")
     for low, high, label, colour in BANDS:
         axes.fill_between(ahead[c.DATE], ahead[low], ahead[high], color=colour, linewidth=0, label=label)
-    axes.set_title(title[:TITLE_CHARACTERS], loc="left", fontsize="medium", parse_math=False)
+    axes.set_title(drawable(title[:TITLE_CHARACTERS]), loc="left", fontsize="medium", parse_math=False)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("units a day")
     axes.legend(loc="upper left", ncols=4, fontsize="small", frameon=False)
