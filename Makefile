@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.12 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help run up down test check clean lock
+.PHONY: help run up down test check bench clean lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ check: $(INSTALLED) ## linters, types, import contracts, size limits
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project/models
 	$(BIN)/pytest -q assets_tests/test_house_rules.py
+
+bench: $(INSTALLED) ## every benchmark on a part of its data; `make bench-NAME` runs one whole, such as bench-m5
+	$(BIN)/python -m benchmarks --short all
+
+bench-%: $(INSTALLED)
+	$(BIN)/python -m benchmarks $*
 
 clean: ## remove .venv and caches; the data folder stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache platform/storecast.egg-info

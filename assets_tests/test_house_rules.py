@@ -12,7 +12,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 PLATFORM = REPOSITORY / "platform"
-SOURCES = sorted([*PLATFORM.rglob("*.py"), *(REPOSITORY / "assets_tests").rglob("*.py")])
+SOURCES = sorted(
+    path for folder in ("platform", "assets_tests", "benchmarks") for path in (REPOSITORY / folder).rglob("*.py")
+)
 FILE_LINES, FUNCTION_LINES, ASSET_BODY_LINES = 400, 60, 25
 ASSET_DECORATORS = {"asset", "multi_asset", "dbt_assets", "graph_asset"}
 CONFIGURATION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
