@@ -154,3 +154,24 @@ class PanelForecaster(BaseForecaster):
             codes=[*codes, np.tile(np.arange(len(times)), len(keys))],
             names=[*keys.names, self.panel_.times.name],
         )
+
+
+class GlobalForecaster(PanelForecaster):
+    """A forecaster that learns once over all series and is stored as text, to speak later of any of them or new ones.
+
+    A subclass writes `_learn_panel`, `_forecast_panel`, `to_payload` and `from_payload`.
+    """
+
+    def to_payload(self) -> str:
+        """The fitted model as text: no pickle, and the same text for the same model."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_payload(cls, payload: str) -> Self:
+        """The forecaster that `to_payload` wrote; it predicts for the panel given to `with_panel`."""
+        raise NotImplementedError
+
+    def with_panel(self, panel: Panel) -> Self:
+        """Let `predict_panel` speak of these series, learning nothing from them: one product or many, known or new."""
+        self.panel_ = panel
+        return self

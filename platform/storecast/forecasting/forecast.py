@@ -12,7 +12,6 @@ import pandas as pd
 from storecast.forecasting import contracts as c
 from storecast.forecasting.demand_classes import demand_classes
 from storecast.forecasting.fallbacks import SEASONAL_NAIVE, with_fallbacks
-from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.intervals import scales_from_table
 from storecast.forecasting.panel import FloatArray, Panel
 from storecast.forecasting.registry import REGISTRY, ModelSpec
@@ -118,10 +117,11 @@ def _by_models(
         rows = np.array([name in members(model) for model in models])
         values = np.full((len(panel.keys), horizon), np.nan)
         part = panel.take(rows)
-        if REGISTRY[name].is_global:
-            forecaster = GlobalLightGBM.from_payload(_payload(fitted_models, name)).with_panel(part)
+        spec = REGISTRY[name]
+        if spec.load is not None:
+            forecaster = spec.load(_payload(fitted_models, name)).with_panel(part)
         else:
-            forecaster = REGISTRY[name].make(seed, n_jobs, horizon).fit_panel(part)
+            forecaster = spec.make(seed, n_jobs, horizon).fit_panel(part)
         values[rows] = forecaster.predict_panel(horizon)
         forecasts[name] = values
     return picked(forecasts, models)

@@ -1,7 +1,7 @@
 """The forecasters by name: what they cost, which demand they suit, and whether they compete unasked."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from storecast.forecasting.base import PanelForecaster
@@ -23,7 +23,8 @@ class ModelSpec:
     """A forecaster in the registry.
 
     `make(seed, n_jobs, horizon)` constructs it; it competes for series of the `classes`; `milliseconds` is what a
-    series of 400 days costs on one core; a global model is trained once over all series and stored as text.
+    series of 400 days costs on one core. A global model is trained once over all series and stored as text, which
+    `load` reads.
     """
 
     name: str
@@ -31,7 +32,12 @@ class ModelSpec:
     classes: frozenset[str] = EVERY_CLASS
     milliseconds: float = 0.01
     is_default: bool = True
-    is_global: bool = field(default=False)
+    load: Callable[[str], PanelForecaster] | None = None
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it is trained once over all series."""
+        return self.load is not None
 
 
 _SPECS: Final = (
@@ -53,7 +59,7 @@ _SPECS: Final = (
         lambda seed, _n_jobs, horizon: GlobalLightGBM(longest_step=horizon, seed=seed),
         EVERY_CLASS,
         5.0,
-        is_global=True,
+        load=GlobalLightGBM.from_payload,
     ),
 )
 REGISTRY: Final = {spec.name: spec for spec in _SPECS}
