@@ -81,6 +81,7 @@ def backtests(
         plan_of(shop),
         seed=shop.seed,
         n_jobs=shop.fit_processes,
+        ray_address=shop.ray_address,
         report=lambda line: context.log.info(line, extra=PROGRESS),
     )
     return backtests_table(results)
@@ -167,6 +168,7 @@ def demand_forecasts(
         model_version=model_version_of(warehouse),
         seed=shop.seed,
         n_jobs=shop.fit_processes,
+        ray_address=shop.ray_address,
     )
     tell_of_forecasts(context, warehouse, forecasts)
     return forecasts

@@ -1,18 +1,18 @@
 """Back-tests over rolling origins: what each model would have said, knowing only what was known."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting import metrics
+from storecast.forecasting.chunks import Part, forecasts_of
 from storecast.forecasting.demand_classes import demand_classes
-from storecast.forecasting.panel import FloatArray, IntArray, Panel
-from storecast.forecasting.registry import REGISTRY, ModelSpec
+from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.registry import ModelSpec
 
 SEASON = 7
 Progress = Callable[[str], None]
@@ -81,60 +81,34 @@ def backtest(
     *,
     seed: int = 0,
     n_jobs: int = 1,
+    ray_address: str | None = None,
     report: Progress | None = None,
 ) -> Backtests:
     """Forecast from each origin with each model that suits a series' demand class there.
 
-    A model sees `panel.until(origin)` and nothing else; a series that had not begun is not in that origin. Origins
-    and models are shared out over `n_jobs` processes of one thread each; the numbers do not depend on how many.
-    `report` gets a line for each model and origin done.
+    A model sees `panel.until(origin)` and nothing else; a series that had not begun is not in that origin. Origins,
+    models and chunks of series are shared out over `n_jobs` processes of one thread each, or over the Ray cluster at
+    `ray_address`; the numbers do not depend on where. `report` gets a line for each model and origin done.
     """
     origins = plan.origins(panel.days)
     actual, classes = _outcomes(panel, origins, plan.horizon)
     forecasts = {spec.name: np.full(actual.shape, np.nan) for spec in specs}
-    tasks = [
-        _Task(spec, place, rows)
+    parts = [
+        Part(spec, origin, rows)
         for spec in specs
-        for place in range(len(origins))
+        for place, (origin, _) in enumerate(origins)
         if len(rows := np.flatnonzero(np.isin(classes[place].astype(str), sorted(spec.classes))))
     ]
-    for task, forecast in _forecasts(tasks, panel, origins, plan.horizon, seed, n_jobs):
-        forecasts[task.spec.name][task.place, task.rows] = forecast
+    splits = dict(origins)
+    places = {origin: place for place, (origin, _) in enumerate(origins)}
+    for part, forecast in forecasts_of(
+        parts, panel, horizon=plan.horizon, seed=seed, n_jobs=n_jobs, ray_address=ray_address
+    ):
+        forecasts[part.spec.name][places[part.days], part.rows] = forecast
         if report:
-            origin, split = origins[task.place]
-            day = f"{panel.times[origin - 1]:%Y-%m-%d}"
-            report(f"back-test {task.spec.name} from {day} ({split}): {len(task.rows)} series")
+            day = f"{panel.times[part.days - 1]:%Y-%m-%d}"
+            report(f"back-test {part.spec.name} from {day} ({splits[part.days]}): {len(part.rows)} series")
     return Backtests(panel, origins, plan.horizon, actual, classes, forecasts)
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """A model, the place of an origin among the origins, and the series it suits there."""
-
-    spec: ModelSpec
-    place: int
-    rows: IntArray
-
-
-def _forecasts(
-    tasks: Sequence[_Task], panel: Panel, origins: Sequence[tuple[int, str]], horizon: int, seed: int, n_jobs: int
-) -> Iterator[tuple[_Task, FloatArray]]:
-    """Each task with its forecast: costly ones shared out over processes, the cheap ones here."""
-    costly = sorted((task for task in tasks if task.spec.milliseconds >= 1), key=lambda task: -task.spec.milliseconds)
-    cheap = [task for task in tasks if task.spec.milliseconds < 1]
-    arguments = {id(task): (panel, origins[task.place][0], task.rows, task.spec.name, horizon, seed) for task in tasks}
-    shared_out = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_forecast_from)(*arguments[id(task)]) for task in costly
-    )
-    yield from zip(costly, shared_out, strict=True)
-    for task in cheap:
-        yield task, _forecast_from(*arguments[id(task)])
-
-
-def _forecast_from(panel: Panel, origin: int, rows: IntArray, model: str, horizon: int, seed: int) -> FloatArray:
-    """What a model says at an origin for some series, in one process."""
-    known = panel.take(rows).until(origin, horizon)
-    return REGISTRY[model].make(seed, 1, horizon).fit_panel(known).predict_panel(horizon)
 
 
 def _outcomes(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from storecast.forecasting import contracts as c
+from storecast.forecasting.chunks import Part, forecasts_of
 from storecast.forecasting.demand_classes import demand_classes
 from storecast.forecasting.fallbacks import SEASONAL_NAIVE, with_fallbacks
 from storecast.forecasting.intervals import scales_from_table
@@ -72,12 +73,14 @@ def forecast_demand(
     model_version: str,
     seed: int = 0,
     n_jobs: int = 1,
+    ray_address: str | None = None,
 ) -> pd.DataFrame:
     """Forecast every series of a panel by its champion: the rows of `gold.demand_forecasts`.
 
     The panel may hold all products or one: the numbers of a series do not depend on which others are beside it. A
     series that `champions` lacks, or whose history is too thin, gets a fallback and the reason. `partition_keys` maps
-    product to key. Raises `ValueError` where a champion needs a global model that `fitted_models` lacks.
+    product to key. Local models are shared out as `fan_out` says. Raises `ValueError` where a champion needs a global
+    model that `fitted_models` lacks.
     """
     known = panel.until(panel.days, horizon)
     classes, models = _champions_of(known, champions)
@@ -85,7 +88,7 @@ def forecast_demand(
     forecast = np.full((len(known.keys), horizon), np.nan)
     if has_champion.any():
         forecast[has_champion] = _by_models(
-            known.take(has_champion), models[has_champion], fitted_models, horizon, seed, n_jobs
+            known.take(has_champion), models[has_champion], fitted_models, horizon, seed, n_jobs, ray_address
         )
     mean, named, reasons = with_fallbacks(forecast, models, known.units)
     for row in np.flatnonzero(~has_champion & (named == SEASONAL_NAIVE)):
@@ -108,22 +111,28 @@ def _champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, Tex
 
 
 def _by_models(
-    panel: Panel, models: TextArray, fitted_models: pd.DataFrame, horizon: int, seed: int, n_jobs: int
+    panel: Panel,
+    models: TextArray,
+    fitted_models: pd.DataFrame,
+    horizon: int,
+    seed: int,
+    n_jobs: int,
+    ray_address: str | None,
 ) -> FloatArray:
     """Each series' mean by its champion; a base model runs for just the series that need it."""
     needed = sorted({member for model in np.unique(models.astype(str)) for member in members(model)})
-    forecasts = {}
+    forecasts = {name: np.full((len(panel.keys), horizon), np.nan) for name in needed}
+    local = []
     for name in needed:
-        rows = np.array([name in members(model) for model in models])
-        values = np.full((len(panel.keys), horizon), np.nan)
-        part = panel.take(rows)
+        rows = np.flatnonzero([name in members(model) for model in models])
         spec = REGISTRY[name]
         if spec.load is not None:
-            forecaster = spec.load(_payload(fitted_models, name)).with_panel(part)
+            known = spec.load(_payload(fitted_models, name)).with_panel(panel.take(rows))
+            forecasts[name][rows] = known.predict_panel(horizon)
         else:
-            forecaster = spec.make(seed, n_jobs, horizon).fit_panel(part)
-        values[rows] = forecaster.predict_panel(horizon)
-        forecasts[name] = values
+            local.append(Part(spec, panel.days, rows))
+    for part, values in forecasts_of(local, panel, horizon=horizon, seed=seed, n_jobs=n_jobs, ray_address=ray_address):
+        forecasts[part.spec.name][part.rows] = values
     return picked(forecasts, models)
 
 

@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.fan_out import fan_out
 from storecast.forecasting.panel import FloatArray, Panel, extended_times
 
 MINIMUM_DAYS = 14
@@ -37,11 +37,9 @@ class Prophet(PanelForecaster):
         if not isinstance(times, pd.DatetimeIndex):
             times = pd.date_range("2000-01-01", periods=len(times))
         recent, start = panel.units[:, -self.last_days :], max(panel.days - self.last_days, 0)
-        rows = Parallel(n_jobs=self.n_jobs if len(recent) > 1 else 1)(
-            delayed(_forecast_one)(row, times[start:], horizon, self.changepoint_prior_scale, self.seed)
-            for row in recent
-        )
-        return np.array(rows).reshape(len(recent), horizon)
+        calls = [(row, times[start:], horizon, self.changepoint_prior_scale, self.seed) for row in recent]
+        rows = fan_out(_forecast_one, calls, n_jobs=self.n_jobs if len(recent) > 1 else 1)
+        return np.array(list(rows)).reshape(len(recent), horizon)
 
 
 def _forecast_one(
