@@ -8,7 +8,7 @@ from storecast.forecasting.panel import Panel
 from storecast.forecasting.registry import REGISTRY
 
 HORIZON = 28
-SLOW = {"prophet", "auto_arima", "auto_theta"}
+SLOW = {"prophet", "auto_arima"}
 NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in REGISTRY]
 LOCAL = [
     pytest.param(spec.name, marks=pytest.mark.slow) if spec.name in SLOW else spec.name

@@ -5,13 +5,17 @@ from sktime.utils.estimator_checks import check_estimator
 
 from storecast.forecasting.baselines import SeasonalNaive
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
-from storecast.forecasting.intermittent import Croston
+from storecast.forecasting.intermittent import ADIDA, Croston
+from storecast.forecasting.smoothing import SimpleExponentialSmoothing
 from storecast.forecasting.statistical import AutoETS
+from storecast.forecasting.theta import Theta
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("forecaster", [SeasonalNaive, Croston, AutoETS, GlobalLightGBM])
+@pytest.mark.parametrize(
+    "forecaster", [SeasonalNaive, Croston, ADIDA, SimpleExponentialSmoothing, Theta, AutoETS, GlobalLightGBM]
+)
 def test_a_forecaster_passes_sktimes_checks(forecaster):
     results = check_estimator(forecaster, raise_exceptions=False, verbose=False)
     failed = {name: result for name, result in results.items() if result != "PASSED"}

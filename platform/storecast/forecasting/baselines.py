@@ -34,6 +34,22 @@ class SeasonalNaive(PanelForecaster):
         return seasonal_average(panel.units, self.season_length, 1, horizon)
 
 
+class HistoricAverage(PanelForecaster):
+    """The mean of all days of a series.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.baselines import HistoricAverage
+    >>> y = pd.Series([3.0, 1.0, 4.0, 1.0], index=pd.period_range("2025-01-01", periods=4))
+    >>> HistoricAverage().fit(y).predict(fh=[1, 2]).tolist()
+    [2.25, 2.25]
+    """
+
+    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
+        seen = ~np.isnan(panel.units)
+        mean = np.where(seen, panel.units, 0.0).sum(axis=1) / seen.sum(axis=1)
+        return np.repeat(mean[:, None], horizon, axis=1)
+
+
 class SeasonalWindowAverage(PanelForecaster):
     """The mean of the same weekday over the last few weeks.
 

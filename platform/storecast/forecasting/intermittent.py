@@ -1,20 +1,26 @@
-"""Forecasters for intermittent demand, for all series at once: Croston, Syntetos–Boylan, Teunter–Syntetos–Babai."""
+"""Forecasters for intermittent demand, all series at once: Croston, Syntetos–Boylan, TSB, ADIDA and IMAPA."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from storecast.forecasting.base import PanelForecaster
-from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.compilation import compiled
+from storecast.forecasting.panel import FloatArray, IntArray, Panel
+from storecast.forecasting.smoothing import best_smoothing, exponentially_smoothed
 
-SBA_CORRECTION = 0.95
+AGGREGATE_SMOOTHING: Final = (0.1, 0.3)
+"""Bounds of the smoothing of aggregated demand, as statsforecast has them."""
 
 
 class Croston(PanelForecaster):
     """Demand size over demand interval, each smoothed exponentially (Croston 1972).
 
-    Parameters ---------- smoothing : weight of the newest demand, 0.1 as in Croston. is_debiased : the
-    Syntetos–Boylan approximation (2005): 0.95 × Croston at smoothing 0.1, in general 1 - smoothing / 2.
+    Parameters
+    ----------
+    smoothing : weight of the newest demand, 0.1 as in Croston.
+    is_debiased : the Syntetos–Boylan approximation (2005): 0.95 × Croston at smoothing 0.1, in general
+        1 - smoothing / 2.
 
     >>> import pandas as pd
     >>> from storecast.forecasting.intermittent import Croston
@@ -60,22 +66,45 @@ class TSB(PanelForecaster):
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         size, _ = smoothed_size_and_interval(panel.units, self.size_smoothing)
-        has_demand = np.where(np.isnan(panel.units), np.nan, panel.units > 0)
-        probability = exponentially_smoothed(has_demand, self.probability_smoothing)
+        probability = smoothed_probability(panel.units, self.probability_smoothing)
         return np.repeat((size * probability)[:, None], horizon, axis=1)
 
 
-def exponentially_smoothed(values: FloatArray, smoothing: float) -> FloatArray:
-    """The last level of each row by simple exponential smoothing, begun at the row's first value; NaN are skipped.
+class ADIDA(PanelForecaster):
+    """Demand summed over buckets of the mean demand interval, smoothed, spread evenly (Nikolopoulos et al. 2011).
 
-    >>> exponentially_smoothed(np.array([[np.nan, 2.0, 4.0, np.nan, 0.0]]), 0.5)
-    array([1.5])
+    Buckets are counted back from the last day, days before the first whole bucket are left out. The weight of the
+    smoothing is each series' best between 0.1 and 0.3. Zero for a series that never sold.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.intermittent import ADIDA
+    >>> y = pd.Series([0.0, 2.0, 0.0, 6.0, 0.0, 6.0], index=pd.period_range("2025-01-01", periods=6))
+    >>> ADIDA().fit(y).predict(fh=[1, 2]).round(2).tolist()
+    [2.02, 2.02]
     """
-    level = np.full(len(values), np.nan)
-    for column in values.T:
-        step = np.where(np.isnan(level), column, level + smoothing * (column - level))
-        level = np.where(np.isnan(column), level, step)
-    return level
+
+    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
+        days = np.rint(mean_interval(panel.units)).astype(np.int64)
+        return np.repeat(bucket_forecasts(panel.units, days)[:, None], horizon, axis=1)
+
+
+class IMAPA(PanelForecaster):
+    """The mean of ADIDA's forecasts over buckets of 1, 2, … days up to the mean demand interval (Boylan, Syntetos 2021).
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.intermittent import IMAPA
+    >>> y = pd.Series([0.0, 2.0, 0.0, 6.0, 0.0, 6.0], index=pd.period_range("2025-01-01", periods=6))
+    >>> IMAPA().fit(y).predict(fh=[1, 2]).round(2).tolist()
+    [2.42, 2.42]
+    """
+
+    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
+        longest = np.rint(mean_interval(panel.units)).astype(np.int64)
+        total = np.zeros(len(longest))
+        for days in range(1, int(longest.max(initial=0)) + 1):
+            rows = np.flatnonzero(longest >= days)
+            total[rows] += bucket_forecasts(panel.units[rows], np.full(len(rows), days))
+        return np.repeat((total / np.maximum(longest, 1))[:, None], horizon, axis=1)
 
 
 def smoothed_size_and_interval(units: FloatArray, smoothing: float) -> tuple[FloatArray, FloatArray]:
@@ -86,17 +115,96 @@ def smoothed_size_and_interval(units: FloatArray, smoothing: float) -> tuple[Flo
     >>> smoothed_size_and_interval(np.array([[0.0, 2.0, 0.0, 0.0, 6.0]]), 0.5)
     (array([4.]), array([2.5]))
     """
-    series = len(units)
-    size, interval, waited = np.full(series, np.nan), np.full(series, np.nan), np.zeros(series)
-    for column in units.T:
-        waited += ~np.isnan(column)
-        sold = column > 0
-        is_first = sold & np.isnan(size)
-        size[is_first], interval[is_first] = column[is_first], waited[is_first]
-        later = sold & ~is_first
-        size[later] += smoothing * (column[later] - size[later])
-        interval[later] += smoothing * (waited[later] - interval[later])
-        waited[sold] = 0.0
-    never = np.isnan(size)
-    size[never], interval[never] = 0.0, 1.0
-    return size, interval
+    return _sizes_and_intervals(np.ascontiguousarray(units), smoothing)
+
+
+def smoothed_probability(units: FloatArray, smoothing: float) -> FloatArray:
+    """The exponentially smoothed share of days with demand of each series, begun at its first day.
+
+    >>> smoothed_probability(np.array([[0.0, 2.0, 0.0, 0.0, 6.0]]), 0.5)
+    array([0.5625])
+    """
+    return _probabilities(np.ascontiguousarray(units), smoothing)
+
+
+def mean_interval(units: FloatArray) -> FloatArray:
+    """Mean days from one demand to the next of each series, the first from the day before it; 0 without demand.
+
+    >>> mean_interval(np.array([[np.nan, 0.0, 2.0, 0.0, 0.0, 6.0, 0.0], [np.nan] * 6 + [0.0]]))
+    array([2.5, 0. ])
+    """
+    sold = units > 0
+    sales = sold.sum(axis=1)
+    last = units.shape[1] - np.argmax(sold[:, ::-1], axis=1) - np.isnan(units).sum(axis=1)
+    return np.where(sales > 0, last / np.maximum(sales, 1), 0.0)
+
+
+def bucket_forecasts(units: FloatArray, days: IntArray) -> FloatArray:
+    """Units a day by smoothing the sums of buckets of so many days, one length a series; 0 where it is 0."""
+    smoothed = np.flatnonzero(days > 0)
+    sums = bucket_sums(units[smoothed], days[smoothed])
+    result = np.zeros(len(units))
+    result[smoothed] = exponentially_smoothed(sums, best_smoothing(sums, *AGGREGATE_SMOOTHING)) / days[smoothed]
+    return result
+
+
+def bucket_sums(units: FloatArray, days: IntArray) -> FloatArray:
+    """Sums of each series over whole buckets of `days` days back from the last, NaN before the first whole one.
+
+    >>> bucket_sums(np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [np.nan, 2.0, 3.0, 4.0, 5.0]]), np.array([2, 1]))
+    array([[nan, nan,  5.,  9.],
+           [ 2.,  3.,  4.,  5.]])
+    """
+    begun = units.shape[1] - np.isnan(units).sum(axis=1)
+    return _bucket_sums(np.ascontiguousarray(units), days, int((begun // days).max(initial=0)))
+
+
+@compiled
+def _sizes_and_intervals(units: FloatArray, smoothing: float) -> tuple[FloatArray, FloatArray]:
+    rest = 1.0 - smoothing
+    sizes, intervals = np.zeros(len(units)), np.ones(len(units))
+    for row in range(len(units)):
+        size, interval, waited = 0.0, 1.0, 0.0
+        for value in units[row]:
+            if np.isnan(value):
+                continue
+            waited += 1.0
+            if value > 0:
+                if size == 0.0:
+                    size, interval = value, waited
+                size, interval = smoothing * value + rest * size, smoothing * waited + rest * interval
+                waited = 0.0
+        sizes[row], intervals[row] = size, interval
+    return sizes, intervals
+
+
+@compiled
+def _probabilities(units: FloatArray, smoothing: float) -> FloatArray:
+    rest = 1.0 - smoothing
+    probabilities = np.zeros(len(units))
+    for row in range(len(units)):
+        probability = np.nan
+        for value in units[row]:
+            if np.isnan(value):
+                continue
+            has_demand = 1.0 if value > 0 else 0.0
+            if np.isnan(probability):
+                probability = has_demand
+            probability = smoothing * has_demand + rest * probability
+        probabilities[row] = probability
+    return probabilities
+
+
+@compiled
+def _bucket_sums(units: FloatArray, days: IntArray, buckets: int) -> FloatArray:
+    sums = np.full((len(units), buckets), np.nan)
+    last = units.shape[1]
+    for row in range(len(units)):
+        bucket, end = buckets - 1, last
+        while bucket >= 0 and end >= days[row] and not np.isnan(units[row, end - days[row]]):
+            total = 0.0
+            for day in range(end - days[row], end):
+                total += units[row, day]
+            sums[row, bucket] = total
+            bucket, end = bucket - 1, end - days[row]
+    return sums

@@ -5,17 +5,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from storecast.forecasting.base import PanelForecaster
-from storecast.forecasting.baselines import SeasonalNaive, SeasonalWindowAverage
+from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive, SeasonalWindowAverage
 from storecast.forecasting.demand_classes import CLASSES, ERRATIC, INTERMITTENT, LUMPY, SMOOTH
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
-from storecast.forecasting.intermittent import TSB, Croston
+from storecast.forecasting.intermittent import ADIDA, IMAPA, TSB, Croston
 from storecast.forecasting.prophet_panel import Prophet
-from storecast.forecasting.statistical import AutoARIMA, AutoETS, AutoTheta, Theta
+from storecast.forecasting.smoothing import SimpleExponentialSmoothing
+from storecast.forecasting.statistical import AutoARIMA, AutoETS
+from storecast.forecasting.theta import Theta
 
 SEASONAL_NAIVE: Final = "seasonal_naive"
 REGULAR: Final = frozenset({SMOOTH, ERRATIC})
 SETTLED: Final = frozenset({SMOOTH, ERRATIC, INTERMITTENT, LUMPY})
 EVERY_CLASS: Final = frozenset(CLASSES)
+THETA_DAYS: Final = 392
+"""Its line is drawn through so many of the latest days: one through years would miss where demand is heading."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,18 @@ _SPECS: Final = (
     ModelSpec(SEASONAL_NAIVE, lambda *_: SeasonalNaive()),
     ModelSpec("window_average", lambda *_: SeasonalWindowAverage()),
     ModelSpec("long_window_average", lambda *_: SeasonalWindowAverage(seasons=8)),
-    ModelSpec("croston", lambda *_: Croston(), SETTLED, 0.1, is_default=False),
-    ModelSpec("sba", lambda *_: Croston(is_debiased=True), SETTLED, 0.1, is_default=False),
-    ModelSpec("tsb", lambda *_: TSB(), EVERY_CLASS, 0.1),
+    ModelSpec("historic_average", lambda *_: HistoricAverage(), is_default=False),
+    ModelSpec("ses", lambda *_: SimpleExponentialSmoothing(), is_default=False),
+    ModelSpec("optimized_ses", lambda *_: SimpleExponentialSmoothing(None), milliseconds=0.1, is_default=False),
+    ModelSpec("croston", lambda *_: Croston(), SETTLED, is_default=False),
+    ModelSpec("sba", lambda *_: Croston(is_debiased=True), SETTLED, is_default=False),
+    ModelSpec("tsb", lambda *_: TSB()),
+    ModelSpec("adida", lambda *_: ADIDA(), SETTLED, 0.05, is_default=False),
+    ModelSpec("imapa", lambda *_: IMAPA(), SETTLED, 0.2, is_default=False),
+    ModelSpec("standard_theta", lambda *_: Theta(last_days=THETA_DAYS), REGULAR, 0.1, is_default=False),
     ModelSpec("auto_ets", lambda _seed, n_jobs, _horizon: AutoETS(n_jobs=n_jobs), REGULAR, 9.0),
-    ModelSpec("theta", lambda _seed, n_jobs, _horizon: Theta(n_jobs=n_jobs), REGULAR, 15.0),
-    ModelSpec("auto_theta", lambda _seed, n_jobs, _horizon: AutoTheta(n_jobs=n_jobs), REGULAR, 44.0, is_default=False),
+    ModelSpec("theta", lambda *_: Theta(form="dynamic_optimized", last_days=THETA_DAYS), REGULAR, 0.7),
+    ModelSpec("auto_theta", lambda *_: Theta(form="auto", last_days=THETA_DAYS), REGULAR, 1.1, is_default=False),
     ModelSpec("auto_arima", lambda _seed, n_jobs, _horizon: AutoARIMA(n_jobs=n_jobs), REGULAR, 400.0, is_default=False),
     ModelSpec(
         "prophet", lambda seed, n_jobs, _horizon: Prophet(seed=seed, n_jobs=n_jobs), REGULAR, 500.0, is_default=False

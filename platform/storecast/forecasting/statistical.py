@@ -1,12 +1,12 @@
-"""AutoETS, Theta and AutoARIMA: statsforecast's models on each series, series shared out over processes."""
+"""AutoETS and AutoARIMA: statsforecast's models on each series, series shared out over processes."""
 
 from typing import Any, ClassVar
 
 import numpy as np
-from joblib import Parallel, delayed
 from statsforecast import models
 
 from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.fan_out import fan_out
 from storecast.forecasting.panel import FloatArray, Panel
 
 SERIES_A_CHUNK = 64
@@ -33,8 +33,7 @@ class StatsForecaster(PanelForecaster):
         """Mean and then each quantile, shape (series, horizon, 1 + alphas)."""
         recent = panel.units[:, -self.last_days :]
         chunks = [recent[start : start + SERIES_A_CHUNK] for start in range(0, len(recent), SERIES_A_CHUNK)]
-        jobs = self.n_jobs if len(chunks) > 1 else 1
-        parts = Parallel(n_jobs=jobs)(delayed(self._forecast_chunk)(chunk, horizon, alphas) for chunk in chunks)
+        parts = fan_out(self._forecast_chunk, [(chunk, horizon, alphas) for chunk in chunks], n_jobs=self.n_jobs)
         return np.concatenate([*parts, np.empty((0, horizon, 1 + len(alphas)))])
 
     def _forecast_chunk(self, chunk: FloatArray, horizon: int, alphas: tuple[float, ...]) -> FloatArray:
@@ -92,50 +91,6 @@ class AutoETS(StatsForecaster):
 
     def _model(self, season_length: int) -> Any:
         return models.AutoETS(season_length=season_length, model=self.model)
-
-
-class Theta(StatsForecaster):
-    """The dynamic optimised theta model (Fiorucci et al. 2016), by statsforecast; same parameters as `AutoETS`.
-
-    >>> import pandas as pd
-    >>> from storecast.forecasting.statistical import Theta
-    >>> y = pd.Series([3.0, 5.0, 4.0, 6.0] * 4, index=pd.period_range("2025-01-01", periods=16))
-    >>> Theta(season_length=2).fit(y).predict(fh=[1, 2]).round(1).tolist()
-    [4.6, 4.6]
-    """
-
-    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"season_length": 2})
-
-    def __init__(self, season_length: int = 7, last_days: int = 392, n_jobs: int = 1) -> None:
-        self.season_length = season_length
-        self.last_days = last_days
-        self.n_jobs = n_jobs
-        super().__init__()
-
-    def _model(self, season_length: int) -> Any:
-        return models.DynamicOptimizedTheta(season_length=season_length)
-
-
-class AutoTheta(StatsForecaster):
-    """The best of four theta models by in-sample error, by statsforecast; same parameters as `AutoETS`.
-
-    >>> import pandas as pd
-    >>> from storecast.forecasting.statistical import AutoTheta
-    >>> y = pd.Series([3.0, 5.0, 4.0, 6.0] * 4, index=pd.period_range("2025-01-01", periods=16))
-    >>> AutoTheta(season_length=2).fit(y).predict(fh=[1, 2]).round(1).tolist()
-    [4.8, 4.8]
-    """
-
-    test_params: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"season_length": 2})
-
-    def __init__(self, season_length: int = 7, last_days: int = 392, n_jobs: int = 1) -> None:
-        self.season_length = season_length
-        self.last_days = last_days
-        self.n_jobs = n_jobs
-        super().__init__()
-
-    def _model(self, season_length: int) -> Any:
-        return models.AutoTheta(season_length=season_length)
 
 
 class AutoARIMA(StatsForecaster):
