@@ -113,7 +113,7 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
     """Scores, champions and intervals from the selection origins; accuracy from the evaluation origins alone."""
     training_id, _ = training_of(warehouse, settings.get())
     panel = read_panel(warehouse)
-    results = backtests_from_table(warehouse.read("select * from ops.backtests"), panel)
+    results = backtests_from_table(warehouse.read_encoded("select * from ops.backtests"), panel)
     chosen_on = results.of_split(c.SELECTION)
     policy = choose_champions(chosen_on)
     scales = fit_interval_scales(chosen_on.actual, champion_backtests(chosen_on, policy), chosen_on.classes)

@@ -11,10 +11,11 @@ from storecast.forecasting import contracts as c
 from storecast.forecasting import metrics
 from storecast.forecasting.chunks import Part, forecasts_of
 from storecast.forecasting.demand_classes import demand_classes
-from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.panel import FloatArray, IntArray, Panel
 from storecast.forecasting.registry import ModelSpec
 
 SEASON = 7
+SPLITS = [c.SELECTION, c.EVALUATION]
 Progress = Callable[[str], None]
 
 
@@ -125,24 +126,29 @@ def _outcomes(
 
 
 def backtests_table(backtests: Backtests) -> pd.DataFrame:
-    """Back-tests as the rows of `ops.backtests`: one a split, origin, series, day ahead and model."""
+    """Back-tests as the rows of `ops.backtests`: one a split, origin, series, day ahead and model.
+
+    Text is held as categories: a catalogue has tens of millions of rows and few names.
+    """
     return pd.concat([_rows_of(backtests, model) for model in backtests.forecasts], ignore_index=True)
 
 
 def _rows_of(backtests: Backtests, model: str) -> pd.DataFrame:
-    forecast = backtests.forecasts[model]
+    forecast, keys = backtests.forecasts[model], backtests.panel.keys
     place, series, step = np.nonzero(~np.isnan(forecast))
     days = np.array([origin for origin, _ in backtests.origins])[place]
+    splits = np.array([SPLITS.index(split) for _, split in backtests.origins], dtype=np.int8)
+    models = list(backtests.forecasts)
     last_day = backtests.panel.times.to_numpy()
     return pd.DataFrame(
         {
-            c.SPLIT: np.array([split for _, split in backtests.origins], dtype=object)[place],
+            c.SPLIT: pd.Categorical.from_codes(splits[place], SPLITS),
             c.ORIGIN_DATE: last_day[days - 1],
-            c.PRODUCT_ID: backtests.panel.keys.get_level_values(0).to_numpy()[series],
-            c.CHANNEL: backtests.panel.keys.get_level_values(1).to_numpy()[series],
+            c.PRODUCT_ID: pd.Categorical.from_codes(np.asarray(keys.codes[0])[series], keys.levels[0]),
+            c.CHANNEL: pd.Categorical.from_codes(np.asarray(keys.codes[1])[series], keys.levels[1]),
             c.DATE: last_day[days + step],
             c.HORIZON_DAY: step + 1,
-            c.MODEL: np.full(len(step), model, dtype=object),
+            c.MODEL: pd.Categorical.from_codes(np.full(len(step), models.index(model), dtype=np.int16), models),
             c.MEAN_UNITS: forecast[place, series, step],
             c.UNITS: backtests.actual[place, series, step],
         }
@@ -150,28 +156,47 @@ def _rows_of(backtests: Backtests, model: str) -> pd.DataFrame:
 
 
 def backtests_from_table(table: pd.DataFrame, panel: Panel) -> Backtests:
-    """The inverse of `backtests_table`, given the panel the back-tests were run on.
+    """The inverse of `backtests_table`, given the panel the back-tests were run on; text may be categories or not.
 
-    Raises `ValueError` where the table's origins are not days of the panel.
+    Raises `ValueError` where the table's origins are not days of the panel, or its series none of the panel's.
     """
-    day_of = pd.Series(np.arange(1, panel.days + 1), index=panel.times)
     found = table[[c.ORIGIN_DATE, c.SPLIT]].drop_duplicates().sort_values(c.ORIGIN_DATE)
-    days = day_of.reindex(pd.to_datetime(found[c.ORIGIN_DATE])).to_numpy()
-    if np.isnan(days.astype(np.float64)).any():
-        raise ValueError("the table has an origin_date that the panel lacks: pass the demand it was back-tested on")
-    origins = tuple(zip(days.astype(int).tolist(), found[c.SPLIT], strict=True))
+    origins = tuple(zip(_days_until(found[c.ORIGIN_DATE], panel).tolist(), found[c.SPLIT], strict=True))
     horizon = int(table[c.HORIZON_DAY].max())
-    shape = (len(origins), len(panel.keys), horizon)
     actual, classes = _outcomes(panel, origins, horizon)
+    places = pd.Index([origin for origin, _ in origins])
+    series, model_of = _series_of(table, panel), table[c.MODEL].astype("category").cat
     forecasts = {}
-    place_of = pd.Index(pd.to_datetime(found[c.ORIGIN_DATE]))
-    for model, rows_of_model in table.groupby(c.MODEL, sort=False):
-        values = np.full(shape, np.nan)
-        place = place_of.get_indexer(pd.to_datetime(rows_of_model[c.ORIGIN_DATE]))
-        series = panel.keys.get_indexer(pd.MultiIndex.from_frame(rows_of_model[[c.PRODUCT_ID, c.CHANNEL]]))
-        values[place, series, rows_of_model[c.HORIZON_DAY].to_numpy() - 1] = rows_of_model[c.MEAN_UNITS].to_numpy()
+    for code, model in enumerate(model_of.categories):
+        rows = np.flatnonzero(model_of.codes == code)
+        of_model = table.iloc[rows]
+        place = places.get_indexer(_days_until(of_model[c.ORIGIN_DATE], panel))
+        values = np.full(actual.shape, np.nan)
+        values[place, series[rows], of_model[c.HORIZON_DAY].to_numpy() - 1] = of_model[c.MEAN_UNITS].to_numpy()
         forecasts[str(model)] = values
     return Backtests(panel, origins, horizon, actual, classes, forecasts)
+
+
+def _days_until(dates: pd.Series, panel: Panel) -> IntArray:
+    """The number of days of the panel up to each date."""
+    days = panel.times.get_indexer(pd.to_datetime(dates)) + 1
+    if (days == 0).any():
+        raise ValueError("the table has an origin_date that the panel lacks: pass the demand it was back-tested on")
+    return days.astype(np.int64)
+
+
+def _series_of(table: pd.DataFrame, panel: Panel) -> IntArray:
+    """The panel's row of each row of the table."""
+    products, channels = (table[name].astype("category").cat for name in (c.PRODUCT_ID, c.CHANNEL))
+    pairs = pd.MultiIndex.from_product([products.categories, channels.categories])
+    code = products.codes.to_numpy(np.int64) * len(channels.categories) + channels.codes.to_numpy(np.int64)
+    rows = panel.keys.get_indexer(pairs)[code]
+    if (rows < 0).any():
+        missing = pairs[code[np.argmin(rows)]]
+        raise ValueError(
+            f"the table has series {missing!r}, which the panel lacks: pass the demand it was back-tested on"
+        )
+    return rows.astype(np.int64)
 
 
 def model_scores(backtests: Backtests) -> pd.DataFrame:

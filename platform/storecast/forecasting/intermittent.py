@@ -89,7 +89,7 @@ class ADIDA(PanelForecaster):
 
 
 class IMAPA(PanelForecaster):
-    """The mean of ADIDA's forecasts over buckets of 1, 2, … days up to the mean demand interval (Boylan, Syntetos 2021).
+    """The mean of ADIDA's forecasts over buckets of 1, 2, … days up to the mean interval (Boylan, Syntetos 2021).
 
     >>> import pandas as pd
     >>> from storecast.forecasting.intermittent import IMAPA
