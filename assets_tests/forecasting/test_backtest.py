@@ -1,3 +1,5 @@
+import importlib.util
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,6 +79,13 @@ def test_processes_do_not_change_the_numbers(panel):
     alone, shared_out = backtest(many, MODELS, PLAN), backtest(many, MODELS, PLAN, n_jobs=2)
     for model, forecast in alone.forecasts.items():
         np.testing.assert_array_equal(shared_out.forecasts[model], forecast)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed")
+def test_a_cluster_is_asked_where_its_address_is_given(panel):
+    many = panel.take(np.tile(np.arange(len(panel.keys)), 12))
+    with pytest.raises(ConnectionError, match=r"ray_address is '127\.0\.0\.1:1'"):
+        backtest(many, MODELS, PLAN, ray_address="127.0.0.1:1")
 
 
 def test_each_model_and_origin_is_reported(panel):

@@ -14,7 +14,9 @@ from storecast.forecasting.panel import FloatArray, IntArray, Panel
 from storecast.forecasting.registry import REGISTRY, ModelSpec
 
 COSTLY_MILLISECONDS: Final = 1.0
-"""A model that takes less a series is cheaper to run here than to send elsewhere."""
+"""A model that takes less a series is cheaper to run here than its series are to send."""
+WORTH_SENDING_MILLISECONDS: Final = 200.0
+"""What takes less is cheaper to run here than a process is to start: a product forecast alone stays in its process."""
 CHUNK_MILLISECONDS: Final = 20_000.0
 """About what a chunk costs: long beside the sending, short beside what is lost when a worker dies."""
 FEWEST_SERIES: Final = 16
@@ -31,7 +33,8 @@ class Part:
     @property
     def is_costly(self) -> bool:
         """Whether it is worth sending to another process."""
-        return self.spec.milliseconds >= COSTLY_MILLISECONDS
+        cost = self.spec.milliseconds * len(self.rows)
+        return self.spec.milliseconds >= COSTLY_MILLISECONDS and cost >= WORTH_SENDING_MILLISECONDS
 
     def chunks(self) -> list[IntArray]:
         """The rows cut into chunks that cost about the same; a global model learns from all at once.

@@ -39,7 +39,8 @@ def fan_out[Result](
     [100, 1000]
     """
     if ray_address is None or not calls:
-        return iter(Parallel(n_jobs=n_jobs, return_as="generator")(delayed(function)(*shared, *call) for call in calls))
+        parallel = Parallel(n_jobs=min(n_jobs, max(len(calls), 1)), return_as="generator")
+        return iter(parallel(delayed(function)(*shared, *call) for call in calls))
     return _on_ray(function, calls, shared, _ray(ray_address), ray_address)
 
 

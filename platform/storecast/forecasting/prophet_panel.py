@@ -38,7 +38,7 @@ class Prophet(PanelForecaster):
             times = pd.date_range("2000-01-01", periods=len(times))
         recent, start = panel.units[:, -self.last_days :], max(panel.days - self.last_days, 0)
         calls = [(row, times[start:], horizon, self.changepoint_prior_scale, self.seed) for row in recent]
-        rows = fan_out(_forecast_one, calls, n_jobs=self.n_jobs if len(recent) > 1 else 1)
+        rows = fan_out(_forecast_one, calls, n_jobs=self.n_jobs)
         return np.array(list(rows)).reshape(len(recent), horizon)
 
 
