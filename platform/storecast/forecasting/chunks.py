@@ -79,5 +79,6 @@ def forecasts_of(
 
 def forecast_chunk(panel: Panel, days: int, rows: IntArray, model: str, horizon: int, seed: int) -> FloatArray:
     """What a model says of some series when it knows the first `days` days, in one process of one thread."""
-    known = panel.take(rows).until(days, horizon)
-    return REGISTRY[model].make(seed, 1, horizon).fit_panel(known).predict_panel(horizon)
+    forecaster = REGISTRY[model].make(seed, 1, horizon)
+    used = panel if forecaster.get_tag("capability:exogenous") else panel.without_drivers()
+    return forecaster.fit_panel(used.take(rows).until(days, horizon)).predict_panel(horizon)

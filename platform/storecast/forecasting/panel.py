@@ -77,6 +77,10 @@ class Panel:
         """The panel with other units."""
         return replace(self, units=units)
 
+    def without_drivers(self) -> Self:
+        """The panel for forecasters that use units alone: drivers are most of what taking and cutting would copy."""
+        return replace(self, drivers={}, event_names=())
+
     def until(self, days: int, horizon: int) -> Self:
         """What is known at the end of day `days`, with drivers for `horizon` days more.
 
