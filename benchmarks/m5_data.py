@@ -21,7 +21,6 @@ OFFICIAL_ORIGIN: Final = 1913
 """The last day that may be read before d_1914–d_1941 are scored."""
 FOLDER: Final = Path(os.environ.get("STORECAST_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "m5"
 SALES: Final = "sales_daily_2015-03-03_2016-05-22_all30490.parquet"
-EVENT_JOIN: Final = " + "
 IDENTITIES_SQL: Final = """
     with items as (
         select distinct item_id, store_id, dept_id, cat_id, state_id from read_parquet($sales) where d = 1495
@@ -129,7 +128,7 @@ def _event_names(calendar: pd.DataFrame, state: str) -> list[str]:
     for day in calendar.itertuples():
         found = {name for name in (day.event_name_1, day.event_name_2) if isinstance(name, str)}
         found |= {"SNAP"} if getattr(day, f"snap_{state}") else set()
-        names.append(EVENT_JOIN.join(sorted(found)))
+        names.append(c.EVENT_JOIN.join(sorted(found)))
     return names
 
 

@@ -13,11 +13,15 @@ import pandera.pandas as pa
 PRODUCT_ID: Final = "product_id"
 CHANNEL: Final = "channel"
 CATEGORY: Final = "category"
+SELLER_ID: Final = "seller_id"
 DATE: Final = "date"
 UNITS: Final = "units"
+REVENUE: Final = "revenue"
+UNPRICED_UNITS: Final = "unpriced_units"
 UNIT_PRICE: Final = "unit_price"
 IS_ON_PROMOTION: Final = "is_on_promotion"
 DISCOUNT_SHARE: Final = "discount_share"
+IS_IN_STOCK: Final = "is_in_stock"
 IS_PRICE_PLANNED: Final = "is_price_planned"
 HAS_EVENT: Final = "has_event"
 EVENT_NAME: Final = "event_name"
@@ -63,6 +67,8 @@ EVALUATION: Final = "evaluation"
 CHAMPION: Final = "champion"
 ALL_CLASSES: Final = "all"
 LEVELS: Final = ("product_channel", "product", "category", "channel", "total")
+SHOP_LEVELS: Final = ("product", "category", "seller", "channel", "total")
+"""Levels of `gold.level_forecasts`; the series themselves are in `gold.demand_forecasts`."""
 
 QUANTILES: Final = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 UNIT_QUANTILES: Final = tuple(f"p{round(alpha * 100):02d}_units" for alpha in QUANTILES)
@@ -155,6 +161,43 @@ class RevenueForecasts(_Contract):
     partition_key: str = pa.Field(description="The Dagster partition that holds the product.")
 
 
+class LevelForecasts(_Contract):
+    """One row an origin, level, node and day ahead; revenue is missing where a node's units have no price at all."""
+
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
+    level: str = pa.Field(isin=SHOP_LEVELS)
+    node: str = pa.Field(description="Product, category, seller or channel; `total` for the shop.")
+    date: pa.DateTime
+    horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
+    series: int = _quantity(ge=1, description="Products by channel that the node sums.")
+    mean_units: float = _quantity(ge=0, description="Expected units: the sum of gold.demand_forecasts.")
+    p05_units: float = _quantity(ge=0, description="5 % quantile of units; quantiles do not add up.")
+    p10_units: float = _quantity(ge=0, description="10 % quantile of units.")
+    p25_units: float = _quantity(ge=0, description="25 % quantile of units.")
+    p50_units: float = _quantity(ge=0, description="50 % quantile of units.")
+    p75_units: float = _quantity(ge=0, description="75 % quantile of units.")
+    p90_units: float = _quantity(ge=0, description="90 % quantile of units.")
+    p95_units: float = _quantity(ge=0, description="95 % quantile of units.")
+    unpriced_units: float = _quantity(ge=0, description="Expected units without a known price, not in the revenue.")
+    mean_revenue: float = _quantity(
+        required=False, ge=0, description="Expected revenue, the sum of gold.revenue_forecasts, in the shop's currency."
+    )
+    p05_revenue: float = _quantity(required=False, ge=0, description="5 % quantile of revenue; they do not add up.")
+    p10_revenue: float = _quantity(required=False, ge=0, description="10 % quantile of revenue.")
+    p25_revenue: float = _quantity(required=False, ge=0, description="25 % quantile of revenue.")
+    p50_revenue: float = _quantity(required=False, ge=0, description="50 % quantile of revenue.")
+    p75_revenue: float = _quantity(required=False, ge=0, description="75 % quantile of revenue.")
+    p90_revenue: float = _quantity(required=False, ge=0, description="90 % quantile of revenue.")
+    p95_revenue: float = _quantity(required=False, ge=0, description="95 % quantile of revenue.")
+
+    @pa.dataframe_check(error="quantiles rise with their share and nothing is infinite")
+    @classmethod
+    def quantiles_rise(cls, forecasts: pd.DataFrame) -> bool:
+        """Whether each row's quantiles are in order and finite, those of revenue where it has any."""
+        is_priced = forecasts[MEAN_REVENUE].notna()
+        return _is_rising(forecasts, UNIT_QUANTILES) and _is_rising(forecasts[is_priced], REVENUE_QUANTILES)
+
+
 class ForecastAccuracy(_Contract):
     """One row an evaluation origin, level, demand class and model."""
 
@@ -196,6 +239,21 @@ class Backtests(_Contract):
     model: str
     mean_units: float = _quantity(ge=0, description="Expected units.")
     units: float = _quantity(ge=0)
+
+
+class LevelBacktests(_Contract):
+    """One row a split, origin, level, node and day ahead: what the champions would have forecast, and what was sold."""
+
+    split: str = pa.Field(isin=(SELECTION, EVALUATION))
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
+    level: str = pa.Field(isin=SHOP_LEVELS)
+    node: str = pa.Field(description="Product, category, seller or channel; `total` for the shop.")
+    date: pa.DateTime
+    horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
+    mean_units: float = _quantity(ge=0, description="Expected units.")
+    units: float = _quantity(ge=0)
+    mean_revenue: float = _quantity(ge=0, description="Expected units at the prices known at the origin.")
+    revenue: float = _quantity(ge=0)
 
 
 class ModelScores(_Contract):
@@ -269,11 +327,13 @@ class ProductPartitions(_Contract):
 TABLES: Final = {
     "gold.demand_forecasts": DemandForecasts,
     "gold.forecast_accuracy": ForecastAccuracy,
+    "gold.level_forecasts": LevelForecasts,
     "gold.revenue_forecasts": RevenueForecasts,
     "ops.backtests": Backtests,
     "ops.champions": Champions,
     "ops.fitted_models": FittedModels,
     "ops.interval_scales": IntervalScales,
+    "ops.level_backtests": LevelBacktests,
     "ops.model_scores": ModelScores,
     "ops.product_partitions": ProductPartitions,
 }

@@ -1,7 +1,7 @@
 """One boosted model over all series: LightGBM on recent levels, prices, promotions, events and the calendar."""
 
 import json
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import lightgbm as lgb
 import numpy as np
@@ -106,6 +106,7 @@ class GlobalLightGBM(PanelForecaster):
         self.trees_ = ""
         if len(units) < 2 * self.min_rows_a_leaf or not units.any():
             return
+        parameters = tweedie_parameters(self) | {"boost_from_average": False, "max_cat_to_onehot": 8}
         data = lgb.Dataset(
             features,
             units,
@@ -113,27 +114,7 @@ class GlobalLightGBM(PanelForecaster):
             feature_name=list(FEATURES),
             categorical_feature=list(CATEGORICAL_FEATURES),
         )
-        self.trees_ = lgb.train(self._lightgbm_parameters(), data, num_boost_round=self.n_trees).model_to_string()
-
-    def _lightgbm_parameters(self) -> dict[str, Any]:
-        return {
-            "objective": "tweedie",
-            "tweedie_variance_power": self.tweedie_power,
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.n_leaves,
-            "min_data_in_leaf": self.min_rows_a_leaf,
-            "bagging_fraction": 0.5,
-            "bagging_freq": 1,
-            "feature_fraction": 0.6,
-            "lambda_l2": 0.1,
-            "max_cat_to_onehot": 8,
-            "boost_from_average": False,
-            "seed": self.seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": self.n_jobs,
-            "verbosity": -1,
-        }
+        self.trees_ = lgb.train(parameters, data, num_boost_round=self.n_trees).model_to_string()
 
     def _without_outliers(self, panel: Panel) -> Panel:
         sold = np.where(panel.units > 0, panel.units, np.nan)
@@ -184,6 +165,37 @@ class GlobalLightGBM(PanelForecaster):
             forecast[:, step] = np.exp(raw + offsets)
         has_sold = np.any(panel.units > 0, axis=1, keepdims=True)
         return forecast * has_sold
+
+
+class Boosted(Protocol):
+    """What a boosted forecaster is constructed with, under LightGBM's ideas and the field's names."""
+
+    learning_rate: float
+    n_leaves: int
+    min_rows_a_leaf: int
+    tweedie_power: float
+    seed: int
+    n_jobs: int
+
+
+def tweedie_parameters(forecaster: Boosted) -> dict[str, Any]:
+    """LightGBM's parameters of a boosted forecaster of this room: Tweedie loss, the same numbers at each run."""
+    return {
+        "objective": "tweedie",
+        "tweedie_variance_power": forecaster.tweedie_power,
+        "learning_rate": forecaster.learning_rate,
+        "num_leaves": forecaster.n_leaves,
+        "min_data_in_leaf": forecaster.min_rows_a_leaf,
+        "bagging_fraction": 0.5,
+        "bagging_freq": 1,
+        "feature_fraction": 0.6,
+        "lambda_l2": 0.1,
+        "seed": forecaster.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": forecaster.n_jobs,
+        "verbosity": -1,
+    }
 
 
 def _relative(features: FeatureArray) -> tuple[FeatureArray, FloatArray]:

@@ -6,9 +6,11 @@ from typing import Final
 
 from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive, SeasonalWindowAverage
+from storecast.forecasting.boosted_ensemble import BoostedEnsemble
 from storecast.forecasting.demand_classes import CLASSES, ERRATIC, INTERMITTENT, LUMPY, SMOOTH
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.intermittent import ADIDA, IMAPA, TSB, Croston
+from storecast.forecasting.lstm import GlobalLSTM
 from storecast.forecasting.prophet_panel import Prophet
 from storecast.forecasting.smoothing import SimpleExponentialSmoothing
 from storecast.forecasting.statistical import AutoARIMA, AutoETS
@@ -58,8 +60,8 @@ _SPECS: Final = (
     ModelSpec("imapa", lambda *_: IMAPA(), SETTLED, 0.2, is_default=False),
     ModelSpec("standard_theta", lambda *_: Theta(last_days=THETA_DAYS), REGULAR, 0.1, is_default=False),
     ModelSpec("auto_ets", lambda _seed, n_jobs, _horizon: AutoETS(n_jobs=n_jobs), REGULAR, 9.0),
-    ModelSpec("theta", lambda *_: Theta(form="dynamic_optimized", last_days=THETA_DAYS), REGULAR, 0.7),
-    ModelSpec("auto_theta", lambda *_: Theta(form="auto", last_days=THETA_DAYS), REGULAR, 1.1, is_default=False),
+    ModelSpec("theta", lambda *_: Theta(form="dynamic_optimized", last_days=THETA_DAYS), REGULAR, 1.0),
+    ModelSpec("auto_theta", lambda *_: Theta(form="auto", last_days=THETA_DAYS), REGULAR, 1.5, is_default=False),
     ModelSpec("auto_arima", lambda _seed, n_jobs, _horizon: AutoARIMA(n_jobs=n_jobs), REGULAR, 400.0, is_default=False),
     ModelSpec(
         "prophet", lambda seed, n_jobs, _horizon: Prophet(seed=seed, n_jobs=n_jobs), REGULAR, 500.0, is_default=False
@@ -70,6 +72,21 @@ _SPECS: Final = (
         EVERY_CLASS,
         5.0,
         load=GlobalLightGBM.from_payload,
+    ),
+    ModelSpec(
+        "boosted_ensemble",
+        lambda seed, _n_jobs, horizon: BoostedEnsemble(longest_step=horizon, seed=seed),
+        EVERY_CLASS,
+        15.0,
+        load=BoostedEnsemble.from_payload,
+    ),
+    ModelSpec(
+        "lstm",
+        lambda seed, _n_jobs, horizon: GlobalLSTM(longest_step=horizon, seed=seed),
+        EVERY_CLASS,
+        200.0,
+        is_default=False,
+        load=GlobalLSTM.from_payload,
     ),
 )
 REGISTRY: Final = {spec.name: spec for spec in _SPECS}
