@@ -15,7 +15,7 @@ WEEKDAY = np.array([0.9, 0.8, 0.85, 0.95, 1.2, 1.5, 0.8])
 
 
 def shop(noise: float, seed: int = 0) -> tuple[Panel, np.ndarray]:
-    """Two channels of one category whose days follow weekday, pay days and a fair now and then; history, and what comes."""
+    """Two channels of one category whose days follow weekday, pay days and fairs; its history, and what comes."""
     random = np.random.default_rng(seed)
     times = pd.date_range("2025-01-01", periods=DAYS + HORIZON)
     is_pay_day, is_fair = np.isin(times.day, [1, 2, 3, 15]), times.isin(FAIRS)

@@ -45,7 +45,7 @@ class BoostedEnsemble(PanelForecaster):
         self,
         n_trees: int = 200,
         n_leaves: int = 127,
-        max_rows: int = 2_500_000,
+        max_rows: int = 1_000_000,
         direct_rows: int = 300_000,
         train_days: int = 730,
         longest_step: int = 28,

@@ -64,7 +64,7 @@ class RecursiveLightGBM(PanelForecaster):
         min_rows_a_leaf: int = 100,
         tweedie_power: float = 1.1,
         train_days: int = 730,
-        max_rows: int = 2_500_000,
+        max_rows: int = 1_000_000,
         anchor_weight: float = 0.5,
         longest_step: int = 28,
         seed: int = 0,
