@@ -88,7 +88,7 @@ class BoostedEnsemble(PanelForecaster):
         return self
 
     def _learn_panel(self, panel: Panel) -> None:
-        common = {
+        common: dict[str, Any] = {
             "train_days": self.train_days,
             "longest_step": self.longest_step,
             "seed": self.seed,

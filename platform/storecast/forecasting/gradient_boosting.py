@@ -1,11 +1,12 @@
 """One boosted model over all series: LightGBM on recent levels, prices, promotions, events and the calendar."""
 
 import json
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import lightgbm as lgb
 import numpy as np
 
+from storecast.forecasting import contracts as c
 from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.features import (
     CATEGORICAL_FEATURES,
@@ -21,6 +22,8 @@ LOWEST_LEVEL = 0.02
 """Units a day below which a series' level is not told from nothing; keeps ratios to the level finite."""
 ORIGIN_STEP_DAYS = 14
 SALES_SHARE = 0.9
+RESPONSES: Final = {c.UNIT_PRICE: -1, "price_to_mean": -1, c.IS_ON_PROMOTION: 1, c.DISCOUNT_SHARE: 1}
+"""Which way units may go with a driver: a dearer product never sells more, a promoted one never less."""
 
 
 class GlobalLightGBM(PanelForecaster):
@@ -38,6 +41,8 @@ class GlobalLightGBM(PanelForecaster):
     outlier_factor : units above this multiple of the 90 % quantile of a series' sales count as that: bulk orders
         do not come back on the same day.
     max_rows : at most so many training rows, drawn at random.
+    is_monotone : a dearer product never sells more, a promoted one never less; costs a little accuracy, and is what an
+        answer to "what if" needs.
     seed : seed of the draws.
     n_jobs : threads; the result does not depend on it. More threads than free cores slow LightGBM down by far.
 
@@ -66,6 +71,7 @@ class GlobalLightGBM(PanelForecaster):
         longest_step: int = 28,
         outlier_factor: float = 3.0,
         max_rows: int = 300_000,
+        is_monotone: bool = False,
         seed: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -78,6 +84,7 @@ class GlobalLightGBM(PanelForecaster):
         self.longest_step = longest_step
         self.outlier_factor = outlier_factor
         self.max_rows = max_rows
+        self.is_monotone = is_monotone
         self.seed = seed
         self.n_jobs = n_jobs
         super().__init__()
@@ -106,7 +113,12 @@ class GlobalLightGBM(PanelForecaster):
         self.trees_ = ""
         if len(units) < 2 * self.min_rows_a_leaf or not units.any():
             return
-        parameters = tweedie_parameters(self) | {"boost_from_average": False, "max_cat_to_onehot": 8}
+        parameters = tweedie_parameters(self) | {
+            "boost_from_average": False,
+            "max_cat_to_onehot": 8,
+            "monotone_constraints": [RESPONSES.get(name, 0) if self.is_monotone else 0 for name in FEATURES],
+            "monotone_constraints_method": "basic",  # the finer ones let a dearer product sell more now and then
+        }
         data = lgb.Dataset(
             features,
             units,
