@@ -41,3 +41,10 @@ def test_corrections_are_the_same_after_a_round_through_json():
 def test_no_factors_are_no_correction():
     panel = panel_of(["a"])
     np.testing.assert_array_equal(corrections(Groups.of(panel), panel, []).of(panel, 3), np.ones((1, 3)))
+
+
+def test_a_shop_too_small_for_groups_is_stored_and_read_too():
+    panel = panel_of(["a"], units=0.1)
+    found = corrections(Groups.of(panel), panel, [])
+    again = LevelCorrections.from_record(json.loads(json.dumps(found.as_record())))
+    np.testing.assert_array_equal(again.of(panel, 3), np.ones((1, 3)))

@@ -94,6 +94,7 @@ class LevelCorrections:
             "names": self.groups.names,
             "places": [[*place, number] for place, number in self.groups.number.items()],
             "last_day": self.last_day,
+            "steps": self.factors.shape[1],
             "factors": self.factors.tolist(),
         }
 
@@ -102,7 +103,7 @@ class LevelCorrections:
         """The corrections that `as_record` wrote."""
         names = tuple((str(category), str(channel)) for category, channel in record["names"])
         number = {(str(category), str(channel)): int(group) for category, channel, group in record["places"]}
-        factors = np.array(record["factors"], dtype=np.float64).reshape(len(names), -1)
+        factors = np.array(record["factors"], dtype=np.float64).reshape(len(names), record["steps"])
         return cls(Groups(names, number), int(record["last_day"]), factors)
 
 
