@@ -1,8 +1,8 @@
 """The forecasters by name: what they cost, which demand they suit, and whether they compete unasked."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive, SeasonalWindowAverage
@@ -25,12 +25,21 @@ THETA_DAYS: Final = 392
 
 
 @dataclass(frozen=True)
+class Range:
+    """Values that tuning may give a parameter: whole numbers where both ends are, evenly by size where `is_log`."""
+
+    low: float
+    high: float
+    is_log: bool = False
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """A forecaster in the registry.
 
     `make(seed, n_jobs, horizon)` constructs it; it competes for series of the `classes`; `milliseconds` is what a
     series of 400 days costs on one core. A global model is trained once over all series and stored as text, which
-    `load` reads.
+    `load` reads; what its `search_space` names can be tuned, and what tuning found is in `parameters`.
     """
 
     name: str
@@ -39,11 +48,17 @@ class ModelSpec:
     milliseconds: float = 0.01
     is_default: bool = True
     load: Callable[[str], PanelForecaster] | None = None
+    search_space: Mapping[str, Range] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_global(self) -> bool:
         """Whether it is trained once over all series."""
         return self.load is not None
+
+    def forecaster(self, seed: int, n_jobs: int, horizon: int) -> PanelForecaster:
+        """The forecaster with its tuned parameters, where there are some."""
+        return self.make(seed, n_jobs, horizon).set_params(**self.parameters)
 
 
 _SPECS: Final = (
@@ -72,12 +87,20 @@ _SPECS: Final = (
         EVERY_CLASS,
         5.0,
         load=GlobalLightGBM.from_payload,
+        search_space={
+            "n_trees": Range(50, 600, is_log=True),
+            "learning_rate": Range(0.02, 0.2, is_log=True),
+            "n_leaves": Range(7, 127, is_log=True),
+            "min_rows_a_leaf": Range(20, 500, is_log=True),
+            "tweedie_power": Range(1.05, 1.6),
+        },
     ),
     ModelSpec(
         "boosted_ensemble",
         lambda seed, _n_jobs, horizon: BoostedEnsemble(longest_step=horizon, seed=seed),
         EVERY_CLASS,
-        15.0,
+        60.0,
+        is_default=False,
         load=BoostedEnsemble.from_payload,
     ),
     ModelSpec(
@@ -87,6 +110,11 @@ _SPECS: Final = (
         200.0,
         is_default=False,
         load=GlobalLSTM.from_payload,
+        search_space={
+            "cells": Range(8, 64, is_log=True),
+            "learning_rate": Range(0.0005, 0.01, is_log=True),
+            "context_days": Range(28, 112),
+        },
     ),
 )
 REGISTRY: Final = {spec.name: spec for spec in _SPECS}
