@@ -14,7 +14,7 @@ from storecast.forecasting.intermittent import (
     Croston,
     bucket_sums,
     mean_interval,
-    smoothed_size_and_interval,
+    smoothed_demand,
 )
 from storecast.forecasting.panel import Panel
 
@@ -105,5 +105,4 @@ def test_a_dead_product_fades_with_tsb_and_stays_with_croston():
 
 def test_days_before_the_first_one_do_not_count_as_waiting():
     late = np.array([[np.nan, np.nan, 0.0, 3.0]])
-    size, interval = smoothed_size_and_interval(late, 0.1)
-    assert (size[0], interval[0]) == (3.0, 2.0)
+    np.testing.assert_array_equal(smoothed_demand(late, 0.1), [[3.0, 2.0, 0.0]])

@@ -6,6 +6,7 @@ import numpy as np
 
 from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.states import StateForecaster
 
 
 class SeasonalNaive(PanelForecaster):
@@ -30,11 +31,16 @@ class SeasonalNaive(PanelForecaster):
         self.season_length = season_length
         super().__init__()
 
+    @property
+    def memory_days(self) -> int:
+        """One season."""
+        return self.season_length
+
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         return seasonal_average(panel.units, self.season_length, 1, horizon)
 
 
-class HistoricAverage(PanelForecaster):
+class HistoricAverage(StateForecaster):
     """The mean of all days of a series.
 
     >>> import pandas as pd
@@ -44,10 +50,19 @@ class HistoricAverage(PanelForecaster):
     [2.25, 2.25]
     """
 
-    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
-        seen = ~np.isnan(panel.units)
-        mean = np.where(seen, panel.units, 0.0).sum(axis=1) / seen.sum(axis=1)
-        return np.repeat(mean[:, None], horizon, axis=1)
+    def fit_states(self, units: FloatArray) -> FloatArray:
+        """Units and days of each series."""
+        return self.update_states(np.zeros((len(units), 2)), units)
+
+    def update_states(self, states: FloatArray, units: FloatArray) -> FloatArray:
+        """Added day by day: a sum whose order does not depend on how many days come at once."""
+        seen = ~np.isnan(units)
+        total = np.cumsum(np.column_stack([states[:, 0], np.where(seen, units, 0.0)]), axis=1)[:, -1]
+        return np.stack([total, states[:, 1] + seen.sum(axis=1)], axis=1)
+
+    def forecast_states(self, states: FloatArray, horizon: int) -> FloatArray:
+        """Units a day."""
+        return np.repeat((states[:, 0] / states[:, 1])[:, None], horizon, axis=1)
 
 
 class SeasonalWindowAverage(PanelForecaster):
@@ -71,6 +86,11 @@ class SeasonalWindowAverage(PanelForecaster):
         self.season_length = season_length
         self.seasons = seasons
         super().__init__()
+
+    @property
+    def memory_days(self) -> int:
+        """The seasons that are averaged."""
+        return self.season_length * self.seasons
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         return seasonal_average(panel.units, self.season_length, self.seasons, horizon)

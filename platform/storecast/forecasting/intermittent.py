@@ -8,12 +8,13 @@ from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.compilation import compiled
 from storecast.forecasting.panel import FloatArray, IntArray, Panel
 from storecast.forecasting.smoothing import best_smoothing, exponentially_smoothed
+from storecast.forecasting.states import StateForecaster
 
 AGGREGATE_SMOOTHING: Final = (0.1, 0.3)
 """Bounds of the smoothing of aggregated demand, as statsforecast has them."""
 
 
-class Croston(PanelForecaster):
+class Croston(StateForecaster):
     """Demand size over demand interval, each smoothed exponentially (Croston 1972).
 
     Parameters
@@ -36,13 +37,21 @@ class Croston(PanelForecaster):
         self.is_debiased = is_debiased
         super().__init__()
 
-    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
-        size, interval = smoothed_size_and_interval(panel.units, self.smoothing)
+    def fit_states(self, units: FloatArray) -> FloatArray:
+        """Size, interval and days since the last demand of each series."""
+        return smoothed_demand(units, self.smoothing)
+
+    def update_states(self, states: FloatArray, units: FloatArray) -> FloatArray:
+        """As if the days had been there when it was fitted."""
+        return smoothed_demand(units, self.smoothing, states)
+
+    def forecast_states(self, states: FloatArray, horizon: int) -> FloatArray:
+        """Size over interval on each day."""
         correction = 1 - self.smoothing / 2 if self.is_debiased else 1.0
-        return np.repeat((correction * size / interval)[:, None], horizon, axis=1)
+        return np.repeat((correction * states[:, 0] / states[:, 1])[:, None], horizon, axis=1)
 
 
-class TSB(PanelForecaster):
+class TSB(StateForecaster):
     """Demand size times probability of demand, smoothed each day, so that a dead product fades (Teunter et al. 2011).
 
     Parameters
@@ -64,10 +73,19 @@ class TSB(PanelForecaster):
         self.probability_smoothing = probability_smoothing
         super().__init__()
 
-    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
-        size, _ = smoothed_size_and_interval(panel.units, self.size_smoothing)
-        probability = smoothed_probability(panel.units, self.probability_smoothing)
-        return np.repeat((size * probability)[:, None], horizon, axis=1)
+    def fit_states(self, units: FloatArray) -> FloatArray:
+        """Size, interval and days since the last demand, then the probability of demand, of each series."""
+        probability = smoothed_probability(units, self.probability_smoothing)
+        return np.column_stack([smoothed_demand(units, self.size_smoothing), probability])
+
+    def update_states(self, states: FloatArray, units: FloatArray) -> FloatArray:
+        """As if the days had been there when it was fitted."""
+        probability = smoothed_probability(units, self.probability_smoothing, states[:, 3])
+        return np.column_stack([smoothed_demand(units, self.size_smoothing, states[:, :3]), probability])
+
+    def forecast_states(self, states: FloatArray, horizon: int) -> FloatArray:
+        """Size times probability on each day."""
+        return np.repeat((states[:, 0] * states[:, 3])[:, None], horizon, axis=1)
 
 
 class ADIDA(PanelForecaster):
@@ -107,24 +125,27 @@ class IMAPA(PanelForecaster):
         return np.repeat((total / np.maximum(longest, 1))[:, None], horizon, axis=1)
 
 
-def smoothed_size_and_interval(units: FloatArray, smoothing: float) -> tuple[FloatArray, FloatArray]:
-    """Croston's smoothed demand size and interval of each series; size 0 and interval 1 where nothing was ever sold.
+def smoothed_demand(units: FloatArray, smoothing: float, states: FloatArray | None = None) -> FloatArray:
+    """Croston's smoothed size and interval of each series and the days since its last demand: (series, 3).
 
-    `units` is (series, days) with NaN before the first day; the first interval counts from the day before it.
+    `units` is (series, days) with NaN before the first day; the first interval counts from the day before it. Size 0
+    and interval 1 where nothing was ever sold. `states` are those after the days before.
 
-    >>> smoothed_size_and_interval(np.array([[0.0, 2.0, 0.0, 0.0, 6.0]]), 0.5)
-    (array([4.]), array([2.5]))
+    >>> smoothed_demand(np.array([[0.0, 2.0, 0.0, 0.0, 6.0]]), 0.5)
+    array([[4. , 2.5, 0. ]])
     """
-    return _sizes_and_intervals(np.ascontiguousarray(units), smoothing)
+    blank = np.tile([0.0, 1.0, 0.0], (len(units), 1))
+    return _demand_after(np.ascontiguousarray(units), smoothing, blank if states is None else states)
 
 
-def smoothed_probability(units: FloatArray, smoothing: float) -> FloatArray:
-    """The exponentially smoothed share of days with demand of each series, begun at its first day.
+def smoothed_probability(units: FloatArray, smoothing: float, states: FloatArray | None = None) -> FloatArray:
+    """The exponentially smoothed share of days with demand of each series, begun at its first day or at `states`.
 
     >>> smoothed_probability(np.array([[0.0, 2.0, 0.0, 0.0, 6.0]]), 0.5)
     array([0.5625])
     """
-    return _probabilities(np.ascontiguousarray(units), smoothing)
+    has_demand = np.where(np.isnan(units), np.nan, units > 0)
+    return exponentially_smoothed(has_demand, smoothing, states)
 
 
 def mean_interval(units: FloatArray) -> FloatArray:
@@ -160,11 +181,11 @@ def bucket_sums(units: FloatArray, days: IntArray) -> FloatArray:
 
 
 @compiled
-def _sizes_and_intervals(units: FloatArray, smoothing: float) -> tuple[FloatArray, FloatArray]:
+def _demand_after(units: FloatArray, smoothing: float, states: FloatArray) -> FloatArray:
     rest = 1.0 - smoothing
-    sizes, intervals = np.zeros(len(units)), np.ones(len(units))
+    after = states.copy()
     for row in range(len(units)):
-        size, interval, waited = 0.0, 1.0, 0.0
+        size, interval, waited = states[row, 0], states[row, 1], states[row, 2]
         for value in units[row]:
             if np.isnan(value):
                 continue
@@ -174,25 +195,8 @@ def _sizes_and_intervals(units: FloatArray, smoothing: float) -> tuple[FloatArra
                     size, interval = value, waited
                 size, interval = smoothing * value + rest * size, smoothing * waited + rest * interval
                 waited = 0.0
-        sizes[row], intervals[row] = size, interval
-    return sizes, intervals
-
-
-@compiled
-def _probabilities(units: FloatArray, smoothing: float) -> FloatArray:
-    rest = 1.0 - smoothing
-    probabilities = np.zeros(len(units))
-    for row in range(len(units)):
-        probability = np.nan
-        for value in units[row]:
-            if np.isnan(value):
-                continue
-            has_demand = 1.0 if value > 0 else 0.0
-            if np.isnan(probability):
-                probability = has_demand
-            probability = smoothing * has_demand + rest * probability
-        probabilities[row] = probability
-    return probabilities
+        after[row, 0], after[row, 1], after[row, 2] = size, interval, waited
+    return after
 
 
 @compiled

@@ -32,6 +32,11 @@ class Prophet(PanelForecaster):
         self.n_jobs = n_jobs
         super().__init__()
 
+    @property
+    def memory_days(self) -> int:
+        """The days that are used."""
+        return self.last_days
+
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         times = extended_times(panel.times, horizon)
         if not isinstance(times, pd.DatetimeIndex):

@@ -4,9 +4,9 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.compilation import compiled
-from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.panel import FloatArray
+from storecast.forecasting.states import StateForecaster
 
 LEAST_SMOOTHING: Final = 0.01
 MOST_SMOOTHING: Final = 0.99
@@ -14,7 +14,7 @@ TOLERANCE: Final = 1e-12
 GOLDEN_RATIO: Final = (5.0**0.5 + 1.0) / 2.0
 
 
-class SimpleExponentialSmoothing(PanelForecaster):
+class SimpleExponentialSmoothing(StateForecaster):
     """The exponentially weighted mean of all days, begun at the first one (Brown 1956).
 
     Parameters
@@ -35,22 +35,35 @@ class SimpleExponentialSmoothing(PanelForecaster):
         self.smoothing = smoothing
         super().__init__()
 
-    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
-        chosen = best_smoothing(panel.units) if self.smoothing is None else self.smoothing
-        return np.repeat(exponentially_smoothed(panel.units, chosen)[:, None], horizon, axis=1)
+    def fit_states(self, units: FloatArray) -> FloatArray:
+        """Weight and level of each series."""
+        chosen = best_smoothing(units) if self.smoothing is None else np.full(len(units), self.smoothing)
+        return np.stack([chosen, exponentially_smoothed(units, chosen)], axis=1)
+
+    def update_states(self, states: FloatArray, units: FloatArray) -> FloatArray:
+        """The level moves, the weight stays."""
+        weights, levels = states.T
+        return np.stack([weights, exponentially_smoothed(units, weights, levels)], axis=1)
+
+    def forecast_states(self, states: FloatArray, horizon: int) -> FloatArray:
+        """The level on each day."""
+        return np.repeat(states[:, 1:], horizon, axis=1)
 
 
-def exponentially_smoothed(values: FloatArray, smoothing: float | FloatArray) -> FloatArray:
-    """The last level of each row by simple exponential smoothing, begun at the row's first value.
+def exponentially_smoothed(
+    values: FloatArray, smoothing: float | FloatArray, levels: FloatArray | None = None
+) -> FloatArray:
+    """The last level of each row by simple exponential smoothing, begun at the row's first value or at `levels`.
 
     `values` is (series, days) with NaN before a row's first value and nowhere else; `smoothing` is one weight or one a
-    row. NaN for a row without values.
+    row. NaN for a row without values or level.
 
     >>> exponentially_smoothed(np.array([[np.nan, 2.0, 4.0, 0.0]]), 0.5)
     array([1.5])
     """
     weights = np.array(np.broadcast_to(np.asarray(smoothing, dtype=np.float64), len(values)))
-    return _last_levels(np.ascontiguousarray(values), weights)
+    begun = np.full(len(values), np.nan) if levels is None else levels
+    return _last_levels(np.ascontiguousarray(values), weights, begun)
 
 
 def best_smoothing(values: FloatArray, least: float = LEAST_SMOOTHING, most: float = MOST_SMOOTHING) -> FloatArray:
@@ -66,12 +79,12 @@ def best_smoothing(values: FloatArray, least: float = LEAST_SMOOTHING, most: flo
 
 
 @compiled
-def _last_levels(values: FloatArray, smoothing: FloatArray) -> FloatArray:
-    levels = np.full(len(values), np.nan)
+def _last_levels(values: FloatArray, smoothing: FloatArray, begun: FloatArray) -> FloatArray:
+    levels = begun.copy()
     for row in range(len(values)):
         weight = smoothing[row]
         rest = 1.0 - weight
-        level = np.nan
+        level = begun[row]
         for value in values[row]:
             if np.isnan(level):
                 level = value

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 
-from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.compilation import compiled
-from storecast.forecasting.panel import FloatArray, IntArray, Panel
+from storecast.forecasting.panel import FloatArray, IntArray
 from storecast.forecasting.seasonality import seasonal_factors, with_season, without_season
+from storecast.forecasting.states import StateForecaster
 
 Form = Literal["standard", "optimized", "dynamic", "dynamic_optimized", "auto"]
 FORMS: Final[dict[str, tuple[tuple[bool, int], ...]]] = {
@@ -24,6 +24,13 @@ FORMS: Final[dict[str, tuple[tuple[bool, int], ...]]] = {
 """Whether the line is estimated anew each day, and how many of first level, smoothing and theta are chosen."""
 SHORTEST_DAYS: Final = 6
 
+Motion = tuple[float, float, float, float, float]
+"""Level, mean of all days, start and slope of the line, and what is left of the first day in the level."""
+FIXED_LINE, MOVING_LINE = 1.0, 2.0
+"""What goes on in a state; 0 where there is nothing but a level."""
+KIND, SMOOTHING, THETA, DAYS, LEVEL, MEAN, START, SLOPE, DECAY, MULTIPLIES, FACTORS = range(11)
+"""The numbers of a state; from `FACTORS` on the season's, the next day's first."""
+
 FIRST_STEP: Final = 0.05
 FIRST_STEP_FROM_ZERO: Final = 1e-4
 TOLERANCE: Final = 1e-4
@@ -34,7 +41,7 @@ BOUNDS: Final = ((-1e10, 1e10), (0.1, 0.99), (1.0, 1e10))
 """Of first level, smoothing and theta."""
 
 
-class Theta(PanelForecaster):
+class Theta(StateForecaster):
     """Theta method: a line and a smoothed line of double curvature, added (Assimakopoulos and Nikolopoulos 2000).
 
     A season of four days or more is taken out where the autocorrelation at its length is significant at 90 %:
@@ -63,14 +70,31 @@ class Theta(PanelForecaster):
         self.last_days = last_days
         super().__init__()
 
-    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
+    def fit_states(self, units: FloatArray) -> FloatArray:
+        """What was chosen, where the motion stands and the season of each series; see `KIND` and those after it."""
         if self.form not in FORMS:
             raise ValueError(f"form is {self.form!r}: choose one of {sorted(FORMS)}")
-        units = panel.units if self.last_days is None else panel.units[:, -self.last_days :]
-        factors, multiplies = seasonal_factors(units, self.season_length)
+        recent = units if self.last_days is None else units[:, -self.last_days :]
+        factors, multiplies = seasonal_factors(recent, self.season_length)
         forms = np.array(FORMS[self.form], dtype=np.int64)
-        forecast = _forecasts(without_season(units, factors, multiplies), forms, horizon)
-        return with_season(forecast, factors, multiplies, units.shape[1])
+        motions = _fitted(without_season(recent, factors, multiplies), forms)
+        return np.column_stack([motions, multiplies, _turned(factors, recent.shape[1])])
+
+    def update_states(self, states: FloatArray, units: FloatArray) -> FloatArray:
+        """The level moves, and the line where it is dynamic; weights and season stay, and a mere level does."""
+        factors, multiplies = states[:, FACTORS:], states[:, MULTIPLIES]
+        motions = _moved_on(np.ascontiguousarray(states), without_season(units, factors, multiplies > 0))
+        return np.column_stack([motions, multiplies, _turned(factors, units.shape[1])])
+
+    def forecast_states(self, states: FloatArray, horizon: int) -> FloatArray:
+        """The motion goes on, each day as it was expected, with the season put in."""
+        forecast = _continued(np.ascontiguousarray(states), horizon)
+        return with_season(forecast, states[:, FACTORS:], states[:, MULTIPLIES] > 0, 0)
+
+
+def _turned(factors: FloatArray, days: int) -> FloatArray:
+    """The factors of a season as they are so many days later, the next day's first."""
+    return np.roll(factors, -days, axis=1)
 
 
 @compiled
@@ -89,39 +113,46 @@ def _line(units: FloatArray, is_dynamic: bool) -> tuple[float, float]:
 
 
 @compiled
-def _advanced(
-    units: FloatArray, parameters: FloatArray, line: tuple[float, float], is_dynamic: bool, forecast: FloatArray
-) -> float:
-    """The scaled sum of squared errors one day ahead over the days of a series, which `forecast` then goes on.
-
-    `parameters` are first level, smoothing and, where it is not 2, theta; equations 17-21 of Fiorucci et al. (2016).
-    """
-    days = len(units)
-    smoothing, theta = parameters[1], parameters[2] if len(parameters) > 2 else 2.0
-    rest, share = 1.0 - smoothing, 1.0 - 1.0 / theta
-    level, mean, (start, slope) = smoothing * units[0] + rest * parameters[0], units[0], line
-    decay, error, size = rest, 0.0, abs(units[0])
-    for day in range(1, days + len(forecast)):
-        expected = level + share * (start * decay + slope * (1.0 - decay * rest) / smoothing)
-        decay *= rest
-        if day < days:
-            value = units[day]
-            size += abs(value)
-            error += (value - expected) ** 2 if day >= WARM_UP_DAYS else 0.0
-        else:
-            value = expected
-            forecast[day - days] = expected
-        level = smoothing * value + rest * level
-        if is_dynamic:
-            slope = ((day - 1) * slope + 6 * (value - mean) / (day + 1)) / (day + 2)
-            mean = (day * mean + value) / (day + 1)
-            start = mean - slope * (day + 2) / 2
-    return error / max(size / days, TINY)
+def _begun(first: float, parameters: FloatArray, line: tuple[float, float]) -> Motion:
+    """The motion after the first day; `parameters` are first level, smoothing and, where it is not 2, theta."""
+    smoothing = parameters[1]
+    rest = 1.0 - smoothing
+    return smoothing * first + rest * parameters[0], first, line[0], line[1], rest
 
 
 @compiled
-def _error_of(point: FloatArray, units: FloatArray, line: tuple[float, float], is_dynamic: bool) -> float:
-    return _advanced(units, point, line, is_dynamic, np.empty(0))
+def _expected(motion: Motion, smoothing: float, theta: float) -> float:
+    """The next day; equation 17 of Fiorucci et al. (2016)."""
+    level, _, start, slope, decay = motion
+    rest, share = 1.0 - smoothing, 1.0 - 1.0 / theta
+    return level + share * (start * decay + slope * (1.0 - decay * rest) / smoothing)
+
+
+@compiled
+def _next(motion: Motion, day: int, value: float, smoothing: float, is_dynamic: bool) -> Motion:
+    """The motion after a day more, the first one being day 0; equations 18-21."""
+    level, mean, start, slope, decay = motion
+    rest = 1.0 - smoothing
+    if is_dynamic:
+        slope = ((day - 1) * slope + 6 * (value - mean) / (day + 1)) / (day + 2)
+        mean = (day * mean + value) / (day + 1)
+        start = mean - slope * (day + 2) / 2
+    return smoothing * value + rest * level, mean, start, slope, decay * rest
+
+
+@compiled
+def _error_of(parameters: FloatArray, units: FloatArray, line: tuple[float, float], is_dynamic: bool) -> float:
+    """The scaled sum of squared errors one day ahead over the days of a series."""
+    smoothing, theta = parameters[1], parameters[2] if len(parameters) > 2 else 2.0
+    motion = _begun(units[0], parameters, line)
+    error, size = 0.0, abs(units[0])
+    for day in range(1, len(units)):
+        value = units[day]
+        size += abs(value)
+        if day >= WARM_UP_DAYS:
+            error += (value - _expected(motion, smoothing, theta)) ** 2
+        motion = _next(motion, day, value, smoothing, is_dynamic)
+    return error / max(size / len(units), TINY)
 
 
 @compiled
@@ -211,22 +242,68 @@ def _place(place: FloatArray, origin: FloatArray, towards: FloatArray, factor: f
 
 
 @compiled
-def _forecasts(units: FloatArray, forms: IntArray, horizon: int) -> FloatArray:
-    """The forecast of each series by the form with the least error."""
-    forecasts, tried = np.zeros((len(units), horizon)), np.zeros(horizon)
+def _fitted(units: FloatArray, forms: IntArray) -> FloatArray:
+    """The state of each series by the form with the least error, all numbers before the season's."""
+    states = np.zeros((len(units), MULTIPLIES))
     for row in range(len(units)):
         first = 0
         while first < units.shape[1] and np.isnan(units[row, first]):
             first += 1
         own, least = units[row, first:], np.inf
         if len(own) < SHORTEST_DAYS or own.min() == own.max():
-            forecasts[row] = own.mean()
+            states[row, LEVEL] = own.mean()
             continue
         for form in range(len(forms)):
             is_dynamic = forms[form, 0] == 1
             line = _line(own, is_dynamic)
             chosen = _least_squares(own, line, is_dynamic, forms[form, 1])
-            error = _advanced(own, chosen, line, is_dynamic, tried)
+            error = _error_of(chosen, own, line, is_dynamic)
             if error < least:
-                least, forecasts[row] = error, tried
+                least = error
+                states[row, KIND] = MOVING_LINE if is_dynamic else FIXED_LINE
+                states[row, SMOOTHING], states[row, THETA] = chosen[1], chosen[2] if len(chosen) > 2 else 2.0
+                states[row, DAYS] = 1.0
+                _store(states[row], _begun(own[0], chosen, line))
+        _advance(states[row], own[1:])
+    return states
+
+
+@compiled
+def _store(state: FloatArray, motion: Motion) -> None:
+    state[LEVEL], state[MEAN], state[START], state[SLOPE], state[DECAY] = motion
+
+
+@compiled
+def _advance(state: FloatArray, units: FloatArray) -> None:
+    """Move a state over some days more; a mere level stays."""
+    if state[KIND] == 0.0:
+        return
+    motion = (state[LEVEL], state[MEAN], state[START], state[SLOPE], state[DECAY])
+    for value in units:
+        motion = _next(motion, int(state[DAYS]), value, state[SMOOTHING], state[KIND] == MOVING_LINE)
+        state[DAYS] += 1.0
+    _store(state, motion)
+
+
+@compiled
+def _moved_on(states: FloatArray, units: FloatArray) -> FloatArray:
+    moved = states[:, :MULTIPLIES].copy()
+    for row in range(len(moved)):
+        _advance(moved[row], units[row])
+    return moved
+
+
+@compiled
+def _continued(states: FloatArray, horizon: int) -> FloatArray:
+    """Each series goes on as expected, without a season."""
+    forecasts = np.empty((len(states), horizon))
+    for row in range(len(states)):
+        state = states[row].copy()
+        for step in range(horizon):
+            if state[KIND] > 0.0:
+                motion = (state[LEVEL], state[MEAN], state[START], state[SLOPE], state[DECAY])
+                forecasts[row, step] = _expected(motion, state[SMOOTHING], state[THETA])
+                _advance(state, forecasts[row, step : step + 1])
+            else:
+                forecasts[row, step] = state[LEVEL]
     return forecasts
