@@ -8,8 +8,8 @@ class StateForecaster(PanelForecaster):
     """A local forecaster whose forecast is a function of a state: an array (series, numbers) without the history.
 
     What a forecaster chooses by looking back – weights, a season – is part of the state and stays as it was fitted. A
-    subclass writes `fit_states`, `update_states` and `forecast_states`; its forecast comes by the state too, so one that
-    was stored and read says the same, bit for bit.
+    subclass writes `fit_states`, `update_states` and `forecast_states`; its forecast comes by the state too: what was
+    stored and read says the same, bit for bit.
     """
 
     def fit_states(self, units: FloatArray) -> FloatArray:
