@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from storecast.figures import as_markdown
@@ -18,7 +19,8 @@ from storecast.forecasting.accuracy import forecast_accuracy
 from storecast.forecasting.backtest import BacktestPlan, backtest, backtests_from_table, backtests_table, model_scores
 from storecast.forecasting.forecast import forecast_demand, train_global_models, training_id_of
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
-from storecast.forecasting.panel import Panel, panel_from_tables
+from storecast.forecasting.level_forecasts import backtest_levels, forecast_levels
+from storecast.forecasting.panel import FloatArray, Panel, panel_from_tables
 from storecast.forecasting.partitions import partition_keys
 from storecast.forecasting.plots import forecast_plot
 from storecast.forecasting.registry import models_named
@@ -43,8 +45,11 @@ FITTED_MODELS = dg.AssetKey(["ops", "fitted_models"])
 INTERVAL_SCALES = dg.AssetKey(["ops", "interval_scales"])
 REGISTERED_MODELS = dg.AssetKey(["ops", "registered_models"])
 DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
+REVENUE_FORECASTS = dg.AssetKey(["gold", "revenue_forecasts"])
+LEVEL_BACKTESTS = dg.AssetKey(["ops", "level_backtests"])
 
-CATEGORIES_SQL = "select product_id, category from silver.products"
+CATEGORIES_SQL = "select product_id, category, seller_id from silver.products"
+OF_NEWEST = "where origin_date = (select max(origin_date) from gold.demand_forecasts)"
 OF_KEYS = "product_id in (select product_id from ops.product_partitions where partition_key in (select unnest(?)))"
 NEWEST_OF_KEYS_SQL = """
     with of_keys as (select * from gold.demand_forecasts where partition_key in (select unnest(?)))
@@ -106,6 +111,10 @@ def backtests(
             **table("gold.forecast_accuracy", c.ForecastAccuracy, room=ROOM),
             description="Accuracy on origins without part in any choice: one row an origin, level, class and model.",
         ),
+        "level_backtests": dg.AssetOut(
+            **table("ops.level_backtests", c.LevelBacktests, room=ROOM),
+            description="The champions' back-tests in units and money: one row a split, origin, level, node and day.",
+        ),
     },
     deps=[BACKTESTS, DAILY_DEMAND, CATEGORIES],
 )
@@ -121,6 +130,8 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
     yield dg.Output(champions_table(policy, panel, training_id), "champions")
     yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
     yield dg.Output(forecast_accuracy(results, policy), "forecast_accuracy")
+    champion, products = champion_backtests(results, policy), warehouse.read(CATEGORIES_SQL)
+    yield dg.Output(backtest_levels(results, champion, read_revenue(warehouse, panel), products), "level_backtests")
 
 
 @dg.asset(**table("ops.fitted_models", c.FittedModels, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES])
@@ -186,6 +197,23 @@ def revenue_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     return forecast_revenue(forecasts, warehouse.read(f"select * from gold.planned_drivers where {OF_KEYS}", [keys]))
 
 
+@dg.asset(
+    **table("gold.level_forecasts", c.LevelForecasts, room=ROOM, replace_on=[c.ORIGIN_DATE]),
+    deps=[DEMAND_FORECASTS, REVENUE_FORECASTS, LEVEL_BACKTESTS, CATEGORIES],
+)
+def level_forecasts(warehouse: WarehouseResource) -> pd.DataFrame:
+    """Units and revenue by product, category, seller, channel and total: one row an origin, level, node and day ahead.
+
+    They are the sums of the newest origin's forecasts; `series` says how many a node has.
+    """
+    return forecast_levels(
+        warehouse.read_encoded(f"select * from gold.demand_forecasts {OF_NEWEST}"),
+        warehouse.read_encoded(f"select * from gold.revenue_forecasts {OF_NEWEST}"),
+        warehouse.read_encoded("select * from ops.level_backtests"),
+        warehouse.read(CATEGORIES_SQL),
+    )
+
+
 def plan_of(shop: Settings) -> BacktestPlan:
     """Return the back-test's plan from the settings."""
     return BacktestPlan(shop.horizon_days, shop.selection_origins, shop.evaluation_origins)
@@ -208,6 +236,14 @@ def read_panel(warehouse: WarehouseResource, keys: Sequence[str] | None = None) 
         warehouse.read(f"select * from gold.planned_drivers where {where}", parameters),
         warehouse.read(f"{CATEGORIES_SQL} where {where}", parameters),
     )
+
+
+def read_revenue(warehouse: WarehouseResource, panel: Panel) -> FloatArray:
+    """Return what each series of a panel of all series took on each day, 0 before its first."""
+    revenue = np.zeros(panel.units.shape)
+    rows = warehouse.read("select revenue from gold.daily_demand order by product_id, channel, date")
+    revenue[~np.isnan(panel.units)] = rows[c.REVENUE]
+    return revenue
 
 
 def training_of(warehouse: WarehouseResource, shop: Settings) -> tuple[str, str]:

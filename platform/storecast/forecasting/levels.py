@@ -1,7 +1,7 @@
 """The levels at which accuracy is read: which series add up to which node, and sums along them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -69,13 +69,7 @@ def level_by(statics: pd.DataFrame, columns: Sequence[str]) -> Level:
 def levels_of(panel: Panel) -> tuple[Level, ...]:
     """The levels of `contracts.LEVELS` over the series of a panel, in that order."""
     statics = panel.statics
-    texts: Mapping[str, pd.Series] = {
-        "product": statics[c.PRODUCT_ID],
-        "category": statics[c.CATEGORY],
-        "channel": statics[c.CHANNEL],
-    }
     levels = [Level("product_channel", np.arange(len(statics)), len(statics))]
-    for name, text in texts.items():
-        node, names = pd.factorize(text, sort=True)
-        levels.append(Level(name, node.astype(np.int64), len(names)))
-    return (*levels, Level("total", np.zeros(len(statics), dtype=np.int64), 1))
+    for name, column in {"product": c.PRODUCT_ID, "category": c.CATEGORY, "channel": c.CHANNEL}.items():
+        levels.append(replace(level_by(statics, [column]), name=name))
+    return (*levels, level_by(statics, ()))

@@ -19,6 +19,7 @@ PUBLISHED_LAST = (
     "gold.daily_revenue",
     "gold.demand_forecasts",
     "gold.forecast_accuracy",
+    "gold.level_forecasts",
     "gold.planned_drivers",
     "gold.revenue_forecasts",
     "ops.drift",
