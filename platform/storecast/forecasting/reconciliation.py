@@ -38,6 +38,7 @@ MOST_HALVINGS: Final = 30
 PRIOR_DAYS: Final = 14.0
 LEAST_VARIANCE: Final = 1e-9
 """Over the mean variance."""
+SMALLEST_VARIANCE: Final = 1e-12
 MOST_CROSSING_NODES: Final = 5_000
 """Nodes outside the largest level, up to which W_a + A W_b A' is factorised: fill-in is at most their square."""
 TINY: Final = 1e-300
@@ -59,7 +60,8 @@ def minimum_trace(hierarchy: Hierarchy, base: FloatArray, variances: FloatArray,
            [7.]])
     """
     _check_rows(hierarchy, base=base, variances=variances)
-    equations = _Equations(hierarchy, np.maximum(variances, LEAST_VARIANCE * variances.mean()))
+    least = max(LEAST_VARIANCE * float(variances.mean()), SMALLEST_VARIANCE)
+    equations = _Equations(hierarchy, np.maximum(variances, least))
     aggregates, series = base[: hierarchy.aggregates], base[hierarchy.aggregates :]
     multipliers = equations.solved(aggregates, series, np.ones(series.shape, bool), np.zeros(aggregates.shape))
     answer = equations.answer(series, multipliers)
