@@ -1,4 +1,5 @@
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 from storecast.forecasting import contracts as c
 from storecast.forecasting.backtest import BacktestPlan, backtest, backtests_from_table, backtests_table, model_scores
 from storecast.forecasting.registry import models_named
+from storecast.forecasting.unconstraining import unconstrained
 
 PLAN = BacktestPlan(horizon=14, selection_origins=3, evaluation_origins=2)
 MODELS = models_named(["window_average", "tsb", "auto_ets"])
@@ -137,3 +139,59 @@ def test_scores_of_a_series_are_the_ratios_by_hand(panel, results):
     history = panel.units[row, :158]
     assert found["mase"] == pytest.approx(abs(actual - forecast).mean() / abs(history[7:] - history[:-7]).mean())
     assert found["rmsse"] == pytest.approx(np.sqrt(((actual - forecast) ** 2).mean() / (np.diff(history) ** 2).mean()))
+
+
+@pytest.fixture(scope="module")
+def sold_out(panel):
+    """The small shop, the fast product sold out on three days after the third origin and one before it."""
+    is_in_stock, units = np.ones(panel.units.shape, bool), panel.units.copy()
+    rows = np.flatnonzero(panel.keys.get_level_values("product_id") == "fast")
+    for day in (150, 160, 165, 170):
+        is_in_stock[rows, day], units[rows, day] = False, 0.0
+    return replace(panel, units=units, is_in_stock=is_in_stock)
+
+
+@pytest.fixture(scope="module")
+def sold_out_results(sold_out):
+    return backtest(sold_out, MODELS, PLAN)
+
+
+def test_a_sold_out_day_is_forecast_and_not_scored(panel, results, sold_out_results):
+    row = panel.keys.get_loc(("fast", "shop"))
+    is_scored = ~np.isnan(sold_out_results.actual[2, row])
+    assert np.flatnonzero(~is_scored).tolist() == [2, 7, 12]
+    np.testing.assert_array_equal(sold_out_results.is_sold_out[2, row], ~is_scored)
+    assert not np.isnan(sold_out_results.forecasts["window_average"][2, row]).any()
+    np.testing.assert_array_equal(sold_out_results.actual[2, row, is_scored], results.actual[2, row, is_scored])
+    slow = panel.keys.get_loc(("slow", "shop"))
+    np.testing.assert_array_equal(sold_out_results.actual[:, slow], results.actual[:, slow])
+
+
+def test_models_learn_from_the_demand_of_sold_out_days(panel, sold_out, sold_out_results):
+    row = panel.keys.get_loc(("fast", "shop"))
+    demand = unconstrained(sold_out).units[row]
+    assert demand[150] > 5
+    forecast = sold_out_results.forecasts["window_average"][2, row, 150 - 144]  # same weekday, weeks 1-4 before it
+    assert forecast == pytest.approx(demand[[136, 143, 150, 157]].mean())
+
+
+def test_scores_leave_sold_out_days_out(panel, sold_out_results):
+    scores = c.ModelScores.validate(model_scores(sold_out_results))
+    row = panel.keys.get_loc(("fast", "shop"))
+    found = scores[(scores["product_id"] == "fast") & (scores["channel"] == "shop") & (scores["model"] == "tsb")].iloc[
+        2
+    ]
+    is_scored = ~sold_out_results.is_sold_out[2, row]
+    actual, forecast = sold_out_results.actual[2, row, is_scored], sold_out_results.forecasts["tsb"][2, row, is_scored]
+    assert found["wape"] == pytest.approx(abs(actual - forecast).sum() / actual.sum())
+    assert found["bias"] == pytest.approx(forecast.sum() / actual.sum() - 1)
+
+
+def test_the_table_keeps_the_rows_of_sold_out_days_without_units(panel, sold_out, sold_out_results):
+    table = backtests_table(sold_out_results)
+    c.Backtests.validate(table.astype(dict.fromkeys(table.columns[table.dtypes == "category"], object)))
+    ran = [~np.isnan(forecast) & sold_out_results.is_sold_out for forecast in sold_out_results.forecasts.values()]
+    assert table["units"].isna().sum() == np.sum(ran) > 0
+    again = backtests_from_table(table, sold_out)
+    np.testing.assert_array_equal(again.actual, sold_out_results.actual)
+    np.testing.assert_array_equal(again.is_sold_out, sold_out_results.is_sold_out)

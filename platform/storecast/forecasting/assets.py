@@ -127,7 +127,7 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
     policy = choose_champions(chosen_on)
     scales = fit_interval_scales(chosen_on.actual, champion_backtests(chosen_on, policy), chosen_on.classes)
     yield dg.Output(model_scores(results), "model_scores")
-    yield dg.Output(champions_table(policy, panel, training_id), "champions")
+    yield dg.Output(champions_table(policy, results.panel, training_id), "champions")
     yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
     yield dg.Output(forecast_accuracy(results, policy), "forecast_accuracy")
     champion, products = champion_backtests(results, policy), warehouse.read(CATEGORIES_SQL)

@@ -11,8 +11,9 @@ from storecast.forecasting import contracts as c
 from storecast.forecasting import metrics
 from storecast.forecasting.chunks import Part, forecasts_of
 from storecast.forecasting.demand_classes import demand_classes
-from storecast.forecasting.panel import FloatArray, IntArray, Panel
+from storecast.forecasting.panel import BoolArray, FloatArray, IntArray, Panel
 from storecast.forecasting.registry import ModelSpec
+from storecast.forecasting.unconstraining import unconstrained
 
 SEASON = 7
 SPLITS = [c.SELECTION, c.EVALUATION]
@@ -30,7 +31,7 @@ class BacktestPlan:
     def origins(self, days: int) -> tuple[tuple[int, str], ...]:
         """(days of history, split) of each origin, oldest first; origins before two seasons of history are left out.
 
-        Raises `ValueError` where not one origin of each split is left.
+        Raises `ValueError` where not one origin of a split is left.
 
         >>> BacktestPlan(28, 1, 1).origins(100)
         ((44, 'selection'), (72, 'evaluation'))
@@ -39,7 +40,7 @@ class BacktestPlan:
         splits = [c.SELECTION] * self.selection_origins + [c.EVALUATION] * self.evaluation_origins
         all_origins = [(days - self.horizon * (number - place), split) for place, split in enumerate(splits)]
         kept = tuple((origin, split) for origin, split in all_origins if origin >= 2 * SEASON)
-        if {split for _, split in kept} != {c.SELECTION, c.EVALUATION}:
+        if {split for _, split in kept} != set(splits):
             raise ValueError(
                 f"{days} days of history are too few for a back-test with a horizon of {self.horizon} days: "
                 f"load at least {self.horizon * (self.evaluation_origins + 1) + 2 * SEASON} days or shorten the horizon"
@@ -51,8 +52,9 @@ class BacktestPlan:
 class Backtests:
     """Back-test results as arrays over (origin, series, day ahead); NaN where a series had not begun or no model ran.
 
-    `classes` is (origin, series), "" where a series had not begun. `panel` is the whole panel the origins were cut
-    from.
+    `actual` is NaN on sold-out days too: what demand was is not known there, so nothing is scored. `classes` is
+    (origin, series), "" where a series had not begun. `panel` is the whole panel the origins were cut from, with
+    demand in place of the sales of sold-out days, each estimated from the days before it.
     """
 
     panel: Panel
@@ -61,6 +63,11 @@ class Backtests:
     actual: FloatArray
     classes: npt.NDArray[np.object_]
     forecasts: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def is_sold_out(self) -> BoolArray:
+        """Where a series that had begun was sold out, (origin, series, day ahead): neither side counts there."""
+        return np.isnan(self.actual) & (self.classes != "")[:, :, None]
 
     def of_split(self, split: str) -> "Backtests":
         """The back-tests of one split alone: nothing of the others can be reached from it but the panel's history."""
@@ -87,11 +94,12 @@ def backtest(
 ) -> Backtests:
     """Forecast from each origin with each model that suits a series' demand class there.
 
-    A model sees `panel.until(origin)` and nothing else; a series that had not begun is not in that origin. Origins,
+    A model sees `unconstrained(panel).until(origin)` and nothing else, in which no day depends on a later one; a series
+    that had not begun is not in that origin. Origins,
     models and chunks of series are shared out over `n_jobs` processes of one thread each, or over the Ray cluster at
     `ray_address`; the numbers do not depend on where. `report` gets a line for each model and origin done.
     """
-    origins = plan.origins(panel.days)
+    origins, panel = plan.origins(panel.days), unconstrained(panel)
     actual, classes = _outcomes(panel, origins, plan.horizon)
     forecasts = {spec.name: np.full(actual.shape, np.nan) for spec in specs}
     parts = [
@@ -115,12 +123,12 @@ def backtest(
 def _outcomes(
     panel: Panel, origins: Sequence[tuple[int, str]], horizon: int
 ) -> tuple[FloatArray, npt.NDArray[np.object_]]:
-    """Actual units (origins, series, horizon) and classes (origins, series) of what had begun at each origin."""
-    actual = np.full((len(origins), len(panel.keys), horizon), np.nan)
+    """Counted units (origins, series, horizon) and classes (origins, series) of what had begun at each origin."""
+    actual, counted = np.full((len(origins), len(panel.keys), horizon), np.nan), panel.counted_units
     classes = np.full(actual.shape[:2], "", dtype=object)
     for place, (origin, _) in enumerate(origins):
         rows = np.flatnonzero(panel.first_day < origin)
-        actual[place, rows] = panel.units[rows, origin : origin + horizon]
+        actual[place, rows] = counted[rows, origin : origin + horizon]
         classes[place, rows] = demand_classes(panel.units[rows, :origin])
     return actual, classes
 
@@ -160,7 +168,7 @@ def backtests_from_table(table: pd.DataFrame, panel: Panel) -> Backtests:
 
     Raises `ValueError` where the table's origins are not days of the panel, or its series none of the panel's.
     """
-    found = table[[c.ORIGIN_DATE, c.SPLIT]].drop_duplicates().sort_values(c.ORIGIN_DATE)
+    panel, found = unconstrained(panel), table[[c.ORIGIN_DATE, c.SPLIT]].drop_duplicates().sort_values(c.ORIGIN_DATE)
     origins = tuple(zip(_days_until(found[c.ORIGIN_DATE], panel).tolist(), found[c.SPLIT], strict=True))
     horizon = int(table[c.HORIZON_DAY].max())
     actual, classes = _outcomes(panel, origins, horizon)
@@ -200,7 +208,10 @@ def _series_of(table: pd.DataFrame, panel: Panel) -> IntArray:
 
 
 def model_scores(backtests: Backtests) -> pd.DataFrame:
-    """WAPE, bias, RMSSE and MASE of each series, origin and model: the rows of `ops.model_scores`."""
+    """WAPE, bias, RMSSE and MASE of each series, origin and model: the rows of `ops.model_scores`.
+
+    Sold-out days do not count; a series without any other day has no score.
+    """
     tables = []
     for place, (origin, split) in enumerate(backtests.origins):
         history = backtests.panel.units[:, :origin]
@@ -209,7 +220,7 @@ def model_scores(backtests: Backtests) -> pd.DataFrame:
         for model, forecasts in backtests.forecasts.items():
             rows = np.flatnonzero(~np.isnan(forecasts[place]).any(axis=1))
             actual, forecast = backtests.actual[place, rows], forecasts[place, rows]
-            total = actual.sum(axis=1)
+            missed, total = forecast - actual, np.nansum(actual, axis=1)
             over_total = np.where(total > 0, total, np.nan)
             tables.append(
                 pd.DataFrame(
@@ -220,8 +231,8 @@ def model_scores(backtests: Backtests) -> pd.DataFrame:
                         c.CHANNEL: backtests.panel.keys.get_level_values(1)[rows],
                         c.DEMAND_CLASS: backtests.classes[place, rows],
                         c.MODEL: model,
-                        c.WAPE: np.abs(actual - forecast).sum(axis=1) / over_total,
-                        c.BIAS: (forecast - actual).sum(axis=1) / over_total,
+                        c.WAPE: np.nansum(np.abs(missed), axis=1) / over_total,
+                        c.BIAS: np.nansum(missed, axis=1) / over_total,
                         c.RMSSE: metrics.rmsse(actual, forecast, rmsse_scales[rows]),
                         c.MASE: metrics.mase(actual, forecast, mase_scales[rows]),
                     }

@@ -238,7 +238,7 @@ class Backtests(_Contract):
     horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
     model: str
     mean_units: float = _quantity(ge=0, description="Expected units.")
-    units: float = _quantity(ge=0)
+    units: float = _quantity(required=False, ge=0, description="Units sold; null where the day ended sold out.")
 
 
 class LevelBacktests(_Contract):

@@ -17,6 +17,7 @@ from storecast.forecasting.intervals import scales_from_table
 from storecast.forecasting.panel import FloatArray, Panel
 from storecast.forecasting.registry import REGISTRY, ModelSpec
 from storecast.forecasting.selection import members, picked
+from storecast.forecasting.unconstraining import unconstrained
 
 ID_LENGTH: Final = 16
 TextArray = npt.NDArray[np.object_]
@@ -43,7 +44,7 @@ def train_global_models(
     n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Train the global ones among the models on all history: the rows of `ops.fitted_models`, their payload text."""
-    known = panel.until(panel.days, horizon)
+    known = unconstrained(panel).until(panel.days, horizon)
     rows = []
     for spec in specs:
         if spec.is_global:
@@ -78,11 +79,12 @@ def forecast_demand(
     """Forecast every series of a panel by its champion: the rows of `gold.demand_forecasts`.
 
     The panel may hold all products or one: the numbers of a series do not depend on which others are beside it. A
-    series that `champions` lacks, or whose history is too thin, gets a fallback and the reason. `partition_keys` maps
+    series that `champions` lacks, or whose history is too thin, gets a fallback and the reason. Days that ended sold
+    out count with their estimated demand: forecast is what will be wanted, in stock or not. `partition_keys` maps
     product to key. Local models are shared out as `fan_out` says. Raises `ValueError` where a champion needs a global
     model that `fitted_models` lacks.
     """
-    known = panel.until(panel.days, horizon)
+    known = unconstrained(panel).until(panel.days, horizon)
     classes, models = _champions_of(known, champions)
     has_champion = models != ""
     forecast = np.full((len(known.keys), horizon), np.nan)

@@ -47,7 +47,8 @@ def backtest_levels(
 
     `champion` is (origins, series, horizon), NaN where a series had not begun; `revenue` is what each series of the
     panel took on each day, (series, days). Forecast revenue is forecast units at the price known at the origin; what
-    had none then counts as nothing. Days after the origin of series that had not begun are in neither.
+    had none then counts as nothing. Days after the origin of series that had not begun are in neither, nor those on
+    which a series ended sold out.
     """
     panel, horizon = backtests.panel, backtests.horizon
     hierarchy = shop_levels(panel.keys, products)
@@ -62,7 +63,8 @@ def backtest_levels(
             c.MEAN_REVENUE: champion[place] * prices,
             c.REVENUE: revenue[:, origin : origin + horizon],
         }
-        sums = {name: hierarchy.sums(np.where(has_begun[:, None], part, 0.0)) for name, part in values.items()}
+        is_counted = has_begun[:, None] & ~backtests.is_sold_out[place]
+        sums = {name: hierarchy.sums(np.where(is_counted, part, 0.0)) for name, part in values.items()}
         is_node = hierarchy.sums(has_begun[:, None].astype(np.float64))[:, 0] > 0
         days = panel.times[origin : origin + horizon]
         table = _long(hierarchy, sums, panel.times[origin - 1], days).loc[np.repeat(is_node, horizon)]

@@ -207,9 +207,7 @@ def _scatter(rows: IntArray, columns: IntArray, values: pd.Series, shape: tuple[
     return matrix
 
 
-def _stock_flags(
-    demand: pd.DataFrame, rows: IntArray, columns: IntArray, shape: tuple[int, int]
-) -> BoolArray | None:
+def _stock_flags(demand: pd.DataFrame, rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> BoolArray | None:
     """False where a day ended sold out; None where no day did, or nothing is known of stocks."""
     if c.IS_IN_STOCK not in demand or demand[c.IS_IN_STOCK].all():
         return None
