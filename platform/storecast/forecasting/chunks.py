@@ -3,9 +3,9 @@
 Where a chunk ends depends on the model alone, never on how many workers there are: so the numbers do not either.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -64,7 +64,11 @@ def forecasts_of(
     """
     costly = sorted((part for part in parts if part.is_costly), key=lambda part: -part.spec.milliseconds)
     owners = [part for part in costly for _ in part.chunks()]
-    calls = [(part.days, chunk, part.spec.name, horizon, seed) for part in costly for chunk in part.chunks()]
+    calls = [
+        (part.days, chunk, part.spec.name, horizon, seed, part.spec.parameters)
+        for part in costly
+        for chunk in part.chunks()
+    ]
     answers = fan_out(forecast_chunk, calls, shared=(panel,), n_jobs=n_jobs, ray_address=ray_address)
     done: list[FloatArray] = []
     for part, answer in zip(owners, answers, strict=True):
@@ -74,11 +78,23 @@ def forecasts_of(
             done = []
     for part in parts:
         if not part.is_costly:
-            yield part, forecast_chunk(panel, part.days, part.rows, part.spec.name, horizon, seed)
+            spec = part.spec
+            yield part, forecast_chunk(panel, part.days, part.rows, spec.name, horizon, seed, spec.parameters)
 
 
-def forecast_chunk(panel: Panel, days: int, rows: IntArray, model: str, horizon: int, seed: int) -> FloatArray:
-    """What a model says of some series when it knows the first `days` days, in one process of one thread."""
-    forecaster = REGISTRY[model].make(seed, 1, horizon)
+def forecast_chunk(
+    panel: Panel,
+    days: int,
+    rows: IntArray,
+    model: str,
+    horizon: int,
+    seed: int,
+    parameters: Mapping[str, Any] | None = None,
+) -> FloatArray:
+    """What a model says of some series when it knows the first `days` days, in one process of one thread.
+
+    `parameters` are those that take the place of the model's defaults.
+    """
+    forecaster = REGISTRY[model].make(seed, 1, horizon).set_params(**(parameters or {}))
     used = panel if forecaster.get_tag("capability:exogenous") else panel.without_drivers()
     return forecaster.fit_panel(used.take(rows).until(days, horizon)).predict_panel(horizon)

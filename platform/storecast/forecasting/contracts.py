@@ -61,6 +61,9 @@ FROM_DAY: Final = "from_day"
 FROM_UNITS: Final = "from_units"
 QUANTILE: Final = "quantile"
 VALUE: Final = "value"
+LOSS: Final = "loss"
+DEFAULT_LOSS: Final = "default_loss"
+TRIALS: Final = "trials"
 
 SELECTION: Final = "selection"
 EVALUATION: Final = "evaluation"
@@ -315,6 +318,18 @@ class FittedModels(_Contract):
     payload: str = pa.Field(description="The model as text.")
     parameters: str = pa.Field(description="As JSON.")
     snapshot_hash: str = pa.Field(description="A hash of the data the training saw.")
+
+
+class TunedParameters(_Contract):
+    """One row a model whose parameters were tuned; a loss is the error over seasonal naive's, the mean over levels."""
+
+    model: str = pa.Field(unique=True)
+    parameters: str = pa.Field(description="What takes the place of the model's defaults, as JSON.")
+    loss: float = _quantity(ge=0, description="With these parameters, on the selection origins.")
+    default_loss: float = _quantity(ge=0, description="With the model's defaults.")
+    trials: int = _quantity(ge=1, description="How many sets of parameters were tried, the defaults among them.")
+    window_start_date: pa.DateTime = pa.Field(description="First day whose sales decided.")
+    window_end_date: pa.DateTime = pa.Field(description="Last day whose sales decided, before any evaluation origin's.")
 
 
 class ProductPartitions(_Contract):

@@ -48,7 +48,7 @@ def train_global_models(
     rows = []
     for spec in specs:
         if spec.is_global:
-            forecaster = spec.make(seed, n_jobs, horizon).fit_panel(known)
+            forecaster = spec.forecaster(seed, n_jobs, horizon).fit_panel(known)
             parameters = {"model": spec.name, "horizon": horizon, **forecaster.get_params()}
             rows.append(
                 {

@@ -39,7 +39,7 @@ class ModelSpec:
 
     `make(seed, n_jobs, horizon)` constructs it; it competes for series of the `classes`; `milliseconds` is what a
     series of 400 days costs on one core. A global model is trained once over all series and stored as text, which
-    `load` reads; what its `search_space` names can be tuned, and what tuning found is in `parameters`.
+    `load` reads; of a global one what `search_space` names can be tuned, and what tuning found is in `parameters`.
     """
 
     name: str
