@@ -6,6 +6,7 @@ from sktime.utils.estimator_checks import check_estimator
 from storecast.forecasting.baselines import SeasonalNaive
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.intermittent import ADIDA, Croston
+from storecast.forecasting.reconciled_forecaster import ReconciledForecaster
 from storecast.forecasting.smoothing import SimpleExponentialSmoothing
 from storecast.forecasting.statistical import AutoETS
 from storecast.forecasting.theta import Theta
@@ -14,7 +15,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "forecaster", [SeasonalNaive, Croston, ADIDA, SimpleExponentialSmoothing, Theta, AutoETS, GlobalLightGBM]
+    "forecaster",
+    [
+        SeasonalNaive,
+        Croston,
+        ADIDA,
+        SimpleExponentialSmoothing,
+        Theta,
+        AutoETS,
+        GlobalLightGBM,
+        ReconciledForecaster,
+    ],
 )
 def test_a_forecaster_passes_sktimes_checks(forecaster):
     results = check_estimator(forecaster, raise_exceptions=False, verbose=False)
