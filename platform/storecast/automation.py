@@ -19,9 +19,10 @@ CLI = "storecast_run"
 
 PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/revenue_forecasts")
 PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
-DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE
+LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
+DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND
 LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
-TRAINING = dg.AssetSelection.groups("forecasting", "registry") - PARTITIONED - PARTITION_TABLE - LEVELS
+TRAINING = dg.AssetSelection.groups("forecasting", "registry") - PARTITIONED - PARTITION_TABLE - LEVELS - LOST_DEMAND
 PUBLICATION = LEVELS | dg.AssetSelection.groups("monitoring") | dg.AssetSelection.assets(PUBLISHED)
 
 

@@ -20,6 +20,7 @@ from storecast.forecasting.backtest import BacktestPlan, backtest, backtests_fro
 from storecast.forecasting.forecast import forecast_demand, train_global_models, training_id_of
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.level_forecasts import backtest_levels, forecast_levels
+from storecast.forecasting.lost_demand import lost_demand_of
 from storecast.forecasting.panel import FloatArray, Panel, panel_from_tables
 from storecast.forecasting.partitions import partition_keys
 from storecast.forecasting.plots import forecast_plot
@@ -51,6 +52,7 @@ LEVEL_BACKTESTS = dg.AssetKey(["ops", "level_backtests"])
 CATEGORIES_SQL = "select product_id, category, seller_id from silver.products"
 OF_NEWEST = "where origin_date = (select max(origin_date) from gold.demand_forecasts)"
 OF_KEYS = "product_id in (select product_id from ops.product_partitions where partition_key in (select unnest(?)))"
+EVER_SOLD_OUT = "product_id in (select product_id from gold.daily_demand where not is_in_stock)"
 NEWEST_OF_KEYS_SQL = """
     with of_keys as (select * from gold.demand_forecasts where partition_key in (select unnest(?)))
     select * from of_keys where origin_date = (select max(origin_date) from of_keys)
@@ -72,6 +74,12 @@ def product_partitions(
     keys = partition_keys(products.tolist(), shop.max_product_partitions, shop.product_groups)
     register_partitions(context.instance, keys[c.PARTITION_KEY].unique().tolist())
     return keys
+
+
+@dg.asset(**table("gold.lost_demand", c.LostDemand, room=ROOM), deps=[DAILY_DEMAND])
+def lost_demand(warehouse: WarehouseResource) -> pd.DataFrame:
+    """What was lost for want of stock, as the forecasts take it: one row a product, channel and sold-out day."""
+    return lost_demand_of(warehouse.read(f"select * from gold.daily_demand where {EVER_SOLD_OUT}"))
 
 
 @dg.asset(**table("ops.backtests", c.Backtests, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES])
@@ -109,7 +117,8 @@ def backtests(
         ),
         "forecast_accuracy": dg.AssetOut(
             **table("gold.forecast_accuracy", c.ForecastAccuracy, room=ROOM),
-            description="Accuracy on origins without part in any choice: one row an origin, level, class and model.",
+            description="Accuracy on origins without part in any choice, days that ended sold out left out: "
+            "one row an origin, level, class and model.",
         ),
         "level_backtests": dg.AssetOut(
             **table("ops.level_backtests", c.LevelBacktests, room=ROOM),

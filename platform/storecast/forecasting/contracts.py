@@ -29,6 +29,9 @@ EVENT_JOIN: Final = " + "
 ORIGIN_DATE: Final = "origin_date"
 HORIZON_DAY: Final = "horizon_day"
 HORIZON_DAYS: Final = "horizon_days"
+ESTIMATED_UNITS: Final = "estimated_demand_units"
+LOST_UNITS: Final = "lost_units"
+LOST_REVENUE: Final = "lost_revenue"
 MEAN_UNITS: Final = "mean_units"
 MEAN_REVENUE: Final = "mean_revenue"
 MODEL: Final = "model"
@@ -113,6 +116,19 @@ class DailyDemand(_DriversOfADay):
 
 class PlannedDrivers(_DriversOfADay):
     """The columns of `gold.planned_drivers` that this room reads: the days after the last day loaded."""
+
+
+class LostDemand(_Contract):
+    """One row a product, channel and day that ended sold out."""
+
+    product_id: str
+    channel: str
+    date: pa.DateTime
+    units: float = _quantity(ge=0, description="Units sold before the stock was gone.")
+    estimated_demand_units: float = _quantity(ge=0, description="Units that would have been sold, as estimated.")
+    lost_units: float = _quantity(ge=0, description="Estimated demand less units sold.")
+    unit_price: float = _quantity(required=False, ge=0, description="Price of a piece that day.")
+    lost_revenue: float = _quantity(required=False, ge=0, description="Lost units at that price; null without one.")
 
 
 class DemandForecasts(_Contract):
@@ -202,7 +218,7 @@ class LevelForecasts(_Contract):
 
 
 class ForecastAccuracy(_Contract):
-    """One row an evaluation origin, level, demand class and model."""
+    """One row an evaluation origin, level, demand class and model; days that ended sold out are left out."""
 
     origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     level: str = pa.Field(isin=LEVELS)
@@ -343,6 +359,7 @@ TABLES: Final = {
     "gold.demand_forecasts": DemandForecasts,
     "gold.forecast_accuracy": ForecastAccuracy,
     "gold.level_forecasts": LevelForecasts,
+    "gold.lost_demand": LostDemand,
     "gold.revenue_forecasts": RevenueForecasts,
     "ops.backtests": Backtests,
     "ops.champions": Champions,

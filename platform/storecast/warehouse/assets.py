@@ -20,6 +20,7 @@ PUBLISHED_LAST = (
     "gold.demand_forecasts",
     "gold.forecast_accuracy",
     "gold.level_forecasts",
+    "gold.lost_demand",
     "gold.planned_drivers",
     "gold.revenue_forecasts",
     "ops.drift",
