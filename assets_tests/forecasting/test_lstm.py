@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from importlib.util import find_spec
 
 import numpy as np
@@ -148,13 +147,13 @@ def test_a_history_without_any_sale_is_forecast_as_none(known):
     assert not forecaster.predict_panel(7).any()
 
 
-def test_the_days_held_out_decide_when_to_stop_and_are_not_learned_from(known):
+def test_the_days_held_out_are_not_learned_from(known):
     changed = known.units.copy()
-    changed[:, -HORIZON:] = changed[::-1, -HORIZON:]
-    one_epoch = {**SMALL, "epochs": 1, "learning_rate": 1e-3}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        as_it_was = GlobalLSTM(**one_epoch).fit_panel(known)
-        altered = GlobalLSTM(**one_epoch).fit_panel(known.with_units(np.nan_to_num(changed) + 0 * known.units))
+    changed[:, -HORIZON:] *= 0.9
+    one_epoch = {**SMALL, "epochs": 1, "learning_rate": 0.01}
+    as_it_was = GlobalLSTM(**one_epoch).fit_panel(known)
+    altered = GlobalLSTM(**one_epoch).fit_panel(known.with_units(changed))
+    assert as_it_was.losses_ != altered.losses_
+    assert len(as_it_was.weights_) > 0
     for one, other in zip(as_it_was.weights_, altered.weights_, strict=True):
         np.testing.assert_array_equal(one, other)
