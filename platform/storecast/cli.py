@@ -90,6 +90,19 @@ def status(data_dir: Path | None) -> None:
 
 
 @main.command()
+@click.option("--model", default="lightgbm", show_default=True, help="A global model of the registry.")
+@click.option("--minutes", default=30.0, show_default=True, type=click.FloatRange(min=0), help="Time to search.")
+@click.option("--trials", type=click.IntRange(min=1), help="End with so many trials in all, if that comes first.")
+@data_dir_option
+@reporting_errors
+def tune(model: str, minutes: float, trials: int | None, data_dir: Path | None) -> None:
+    """Choose a model's parameters by back-tests. Killed or out of time, the same command goes on where it was."""
+    from storecast.tune import tune_model  # noqa: PLC0415 - as for `run`
+
+    tune_model(_settings(data_dir), model, minutes, trials, report=click.echo)
+
+
+@main.command()
 @click.option("--entity", help="Only rows of this entity, e.g. order_lines.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
 @data_dir_option

@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         return self.data_dir / "reports"
 
     @property
+    def tuning_path(self) -> Path:
+        """Every trial of every search for parameters, so that a search can go on."""
+        return self.data_dir / "tuning.db"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's instance."""
         return self.data_dir / "dagster"

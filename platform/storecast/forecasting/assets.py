@@ -4,9 +4,7 @@ What spans products is unpartitioned; `demand_forecasts` and `revenue_forecasts`
 product, or any selection, is forecast anew in seconds and its rows alone change.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,8 +14,8 @@ import pandas as pd
 from storecast.figures import as_markdown
 from storecast.forecasting import contracts as c
 from storecast.forecasting.accuracy import forecast_accuracy
-from storecast.forecasting.backtest import BacktestPlan, backtest, backtests_from_table, backtests_table, model_scores
-from storecast.forecasting.forecast import forecast_demand, train_global_models, training_id_of
+from storecast.forecasting.backtest import backtest, backtests_from_table, backtests_table, model_scores
+from storecast.forecasting.forecast import forecast_demand, train_global_models
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.level_forecasts import backtest_levels, forecast_levels
 from storecast.forecasting.lost_demand import lost_demand_of
@@ -27,8 +25,8 @@ from storecast.forecasting.plots import forecast_plot
 from storecast.forecasting.registry import models_named
 from storecast.forecasting.revenue import forecast_revenue
 from storecast.forecasting.selection import champion_backtests, champions_table, choose_champions
-from storecast.settings import Settings
-from storecast.warehouse.database import content_hash
+from storecast.forecasting.trainings import CATEGORIES_SQL, plan_of, read_tuned, specs_of, study_name_of, training_of
+from storecast.forecasting.tuned_parameters import followed_by, tuned_table
 from storecast.warehouse.resources import PROGRESS, SettingsResource, WarehouseResource, table
 
 ROOM = "forecasting"
@@ -48,8 +46,8 @@ REGISTERED_MODELS = dg.AssetKey(["ops", "registered_models"])
 DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
 REVENUE_FORECASTS = dg.AssetKey(["gold", "revenue_forecasts"])
 LEVEL_BACKTESTS = dg.AssetKey(["ops", "level_backtests"])
+TUNED_PARAMETERS = dg.AssetKey(["ops", "tuned_parameters"])
 
-CATEGORIES_SQL = "select product_id, category, seller_id from silver.products"
 OF_NEWEST = "where origin_date = (select max(origin_date) from gold.demand_forecasts)"
 OF_KEYS = "product_id in (select product_id from ops.product_partitions where partition_key in (select unnest(?)))"
 EVER_SOLD_OUT = "product_id in (select product_id from gold.daily_demand where not is_in_stock)"
@@ -82,15 +80,52 @@ def lost_demand(warehouse: WarehouseResource) -> pd.DataFrame:
     return lost_demand_of(warehouse.read(f"select * from gold.daily_demand where {EVER_SOLD_OUT}"))
 
 
-@dg.asset(**table("ops.backtests", c.Backtests, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES])
+class TuningConfig(dg.Config):
+    """Which model is tuned, and until when: so many minutes, or so many trials in all."""
+
+    model: str = "lightgbm"
+    minutes: float = 30.0
+    trials: int | None = None
+
+
+@dg.asset(
+    **table("ops.tuned_parameters", c.TunedParameters, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES]
+)
+def tuned_parameters(
+    context: dg.AssetExecutionContext, config: TuningConfig, warehouse: WarehouseResource, settings: SettingsResource
+) -> pd.DataFrame:
+    """Parameters of global models, tuned on the selection origins, with which trainings fit them: one row a model."""
+    from storecast.forecasting.tuning import MINUTE, Budget, tune  # noqa: PLC0415 - Optuna takes seconds to import
+
+    shop = settings.get()
+    spec = next(spec for spec in models_named([config.model]) if spec.name == config.model)
+    found = tune(
+        read_panel(warehouse),
+        spec,
+        plan_of(shop),
+        Budget(config.minutes * MINUTE, config.trials),
+        storage=shop.tuning_path,
+        study_name=study_name_of(warehouse.open(), shop, spec),
+        seed=shop.seed,
+        n_jobs=shop.fit_processes,
+        ray_address=shop.ray_address,
+        report=lambda line: context.log.info(line, extra=PROGRESS),
+    )
+    return followed_by(read_tuned(warehouse.open()), tuned_table([found]))
+
+
+@dg.asset(
+    **table("ops.backtests", c.Backtests, room=ROOM),
+    deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, TUNED_PARAMETERS],
+)
 def backtests(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
 ) -> pd.DataFrame:
     """What each model would have forecast: one row a split, origin, product, channel, day ahead and model."""
-    shop = settings.get()
+    shop, panel = settings.get(), read_panel(warehouse)
     results = backtest(
-        read_panel(warehouse),
-        models_named(shop.models),
+        panel,
+        specs_of(warehouse.open(), shop, panel),
         plan_of(shop),
         seed=shop.seed,
         n_jobs=shop.fit_processes,
@@ -129,7 +164,7 @@ def backtests(
 )
 def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Iterator[dg.Output[pd.DataFrame]]:
     """Scores, champions and intervals from the selection origins; accuracy from the evaluation origins alone."""
-    training_id, _ = training_of(warehouse, settings.get())
+    training_id, _ = training_of(warehouse.open(), settings.get())
     panel = read_panel(warehouse)
     results = backtests_from_table(warehouse.read_encoded("select * from ops.backtests"), panel)
     chosen_on = results.of_split(c.SELECTION)
@@ -143,14 +178,17 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
     yield dg.Output(backtest_levels(results, champion, read_revenue(warehouse, panel), products), "level_backtests")
 
 
-@dg.asset(**table("ops.fitted_models", c.FittedModels, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES])
+@dg.asset(
+    **table("ops.fitted_models", c.FittedModels, room=ROOM),
+    deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, TUNED_PARAMETERS],
+)
 def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> pd.DataFrame:
     """Global models trained on all history, as text: one row a training and model."""
-    shop = settings.get()
-    training_id, snapshot_hash = training_of(warehouse, shop)
+    shop, panel = settings.get(), read_panel(warehouse)
+    training_id, snapshot_hash = training_of(warehouse.open(), shop)
     return train_global_models(
-        read_panel(warehouse),
-        models_named(shop.models),
+        panel,
+        specs_of(warehouse.open(), shop, panel),
         training_id=training_id,
         snapshot_hash=snapshot_hash,
         horizon=shop.horizon_days,
@@ -223,11 +261,6 @@ def level_forecasts(warehouse: WarehouseResource) -> pd.DataFrame:
     )
 
 
-def plan_of(shop: Settings) -> BacktestPlan:
-    """Return the back-test's plan from the settings."""
-    return BacktestPlan(shop.horizon_days, shop.selection_origins, shop.evaluation_origins)
-
-
 def register_partitions(instance: dg.DagsterInstance, keys: Sequence[str]) -> None:
     """Make Dagster know exactly these product partitions, keeping those it has in their order."""
     name = str(PRODUCTS.name)
@@ -253,23 +286,6 @@ def read_revenue(warehouse: WarehouseResource, panel: Panel) -> FloatArray:
     rows = warehouse.read("select revenue from gold.daily_demand order by product_id, channel, date")
     revenue[~np.isnan(panel.units)] = rows[c.REVENUE]
     return revenue
-
-
-def training_of(warehouse: WarehouseResource, shop: Settings) -> tuple[str, str]:
-    """Return the training's id and the hash of the data it sees; the id changes with data, settings and code."""
-    with warehouse.open().reading() as connection:
-        hashes = [content_hash(connection, relation) for relation in ("gold.daily_demand", f"({CATEGORIES_SQL})")]
-    snapshot_hash = "-".join(hashes)
-    chosen = shop.model_dump(include={"horizon_days", "selection_origins", "evaluation_origins", "models", "seed"})
-    return training_id_of(snapshot_hash, {**chosen, "code": code_hash()}), snapshot_hash
-
-
-def code_hash() -> str:
-    """Return a hash of this room's code."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def model_version_of(warehouse: WarehouseResource) -> str:

@@ -368,6 +368,7 @@ TABLES: Final = {
     "ops.level_backtests": LevelBacktests,
     "ops.model_scores": ModelScores,
     "ops.product_partitions": ProductPartitions,
+    "ops.tuned_parameters": TunedParameters,
 }
 
 

@@ -46,6 +46,12 @@ def tuned_table(tunings: Iterable[Tuning]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(c.TunedParameters.to_schema().columns))
 
 
+def followed_by(tuned: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `tuned` with those of `later` in place of the same models'."""
+    others = tuned[~tuned[c.MODEL].isin(later[c.MODEL])]
+    return pd.concat([others, later], ignore_index=True) if len(others) else later
+
+
 def tuned_specs(
     specs: Iterable[ModelSpec], tuned: pd.DataFrame, panel: Panel, plan: BacktestPlan
 ) -> tuple[ModelSpec, ...]:
@@ -54,6 +60,8 @@ def tuned_specs(
     Raises `ValueError` where they were chosen on days that the evaluation origins of this back-test forecast, or name
     what the model's search space lacks.
     """
+    if tuned.empty:
+        return tuple(specs)
     found = {row[c.MODEL]: row for row in tuned.to_dict("records")}
     first_evaluated = panel.times[first_evaluation_origin(panel, plan)]
     return tuple(_tuned(spec, found[spec.name], first_evaluated) if spec.name in found else spec for spec in specs)
