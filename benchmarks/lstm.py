@@ -4,8 +4,10 @@ No target is set for it. Each contender learns with its default settings, in a p
 the LSTM's time holds what importing Keras and compiling cost once a process. LightGBM has one thread, XLA takes all.
 """
 
+from importlib.util import find_spec
 from typing import Final
 
+import click
 import numpy as np
 
 from benchmarks.m5_data import HORIZON, LAST_DAY, OFFICIAL_ORIGIN, m5_panel
@@ -23,7 +25,10 @@ PEERS: Final = ("lightgbm", SEASONAL_NAIVE)
 
 
 def run(*, is_short: bool) -> list[Row]:
-    """Accuracy by level and what it cost, against each peer."""
+    """Accuracy by level and what it cost, against each peer; nothing where the extra `deep` is not installed."""
+    if find_spec("keras") is None:
+        click.echo("Keras is not installed: run `make deep` first")
+        return []
     panel = m5_panel(LAST_DAY, SHORT_ITEMS if is_short else ITEMS)
     known = panel.until(panel.days - (LAST_DAY - OFFICIAL_ORIGIN), HORIZON)
     actual = panel.units[panel.keys.get_indexer(known.keys), known.days : known.days + HORIZON]
