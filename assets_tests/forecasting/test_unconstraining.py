@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
+from storecast.forecasting.baselines import SeasonalNaive
+from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.panel import Panel
+from storecast.forecasting.registry import REGISTRY
 from storecast.forecasting.unconstraining import LONGEST_STOCK_OUT_DAYS, truncated_mean, unconstrained
 
 DAYS = 120
@@ -82,7 +85,7 @@ def test_far_beyond_all_that_is_likely_demand_is_little_more_than_sales():
 @settings(max_examples=25, deadline=None)
 def test_no_day_is_below_its_sales_and_days_in_stock_stay_as_they_were(panel):
     demand = unconstrained(panel)
-    assert demand.is_unconstrained
+    assert demand.is_unconstrained == panel.is_sold_out.any()
     np.testing.assert_array_equal(np.isnan(demand.units), np.isnan(panel.units))
     sold, known = panel.units[~np.isnan(panel.units)], demand.units[~np.isnan(panel.units)]
     assert np.isfinite(known).all()
@@ -190,3 +193,61 @@ def test_demand_cut_by_a_stock_of_known_size_is_found_again_in_sum():
     lost = (demand - sold)[:, 60:].sum()
     assert lost / demand[:, 60:].sum() > 0.05
     assert (estimate - sold[:, 60:]).sum() == pytest.approx(lost, rel=0.03)
+
+
+# ---------------------------------------------------------------- where it is used
+@pytest.fixture
+def frames() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A product that sells ten a day, sold out on the last ten of sixty days; what is known of stocks and prices."""
+    days = pd.MultiIndex.from_product([["p"], pd.period_range("2025-01-01", periods=60)], names=["product_id", "date"])
+    is_in_stock = np.arange(60) < 50
+    y = pd.DataFrame({"units": np.where(is_in_stock, 10.0, 0.0)}, index=days)
+    return y, pd.DataFrame({"is_in_stock": is_in_stock, "unit_price": 2.0}, index=days)
+
+
+def forecaster() -> GlobalLightGBM:
+    return GlobalLightGBM(n_trees=5)  # too few days to learn from: the recent level is the forecast
+
+
+def test_through_sktime_stocks_come_with_the_drivers(frames):
+    units, known = frames
+    prices = known[["unit_price"]]
+    demand = forecaster().fit(units, known).predict(fh=[1, 2], X=later(known))
+    sales = forecaster().fit(units, prices).predict(fh=[1, 2], X=later(known)[["unit_price"]])
+    assert demand["units"].to_numpy() == pytest.approx(10.0, rel=0.1)
+    assert (sales["units"] < 8.5).all()
+
+
+def test_sold_out_days_that_come_by_update_are_estimated_too(frames):
+    units, known = frames
+    fitted = forecaster().fit(units[:40], known[:40])
+    for days in (slice(40, 55), slice(55, 60)):
+        fitted.update(units[days], known[days])
+    assert fitted.predict(fh=[1, 2], X=later(known))["units"].to_numpy() == pytest.approx(10.0, rel=0.1)
+
+
+def later(known: pd.DataFrame) -> pd.DataFrame:
+    days = pd.MultiIndex.from_product([["p"], pd.period_range("2025-03-02", periods=2)], names=known.index.names)
+    return pd.DataFrame({"is_in_stock": True, "unit_price": 2.0}, index=days)
+
+
+def test_a_forecasters_own_errors_leave_sold_out_days_out():
+    units = np.tile([8.0, 12.0], 40)
+    units[60:75] = 0.0
+    fitted = SeasonalNaive().fit_panel(panel_of(units, ~np.isin(np.arange(80), np.arange(60, 75))))
+    actual, _ = fitted._errors_within(fitted.panel_, 14)
+    assert np.isnan(actual).sum() == 15
+    assert np.nanmin(actual) == 8.0
+
+
+@pytest.mark.parametrize("name", ["seasonal_naive", "window_average", "tsb", "theta", "lightgbm"])
+def test_every_kind_of_forecaster_forecasts_what_would_have_sold(name):
+    rng = np.random.default_rng(1)
+    wanted = rng.poisson(6.0, (6, 200)).astype(float)
+    flags = sold_out_on((6, 200), *range(185, 195))
+    sold = np.where(flags, wanted, 0.0)
+    totals = [
+        REGISTRY[name].forecaster(0, 1, 14).fit_panel(known.until(200, 14)).predict_panel(14).sum()
+        for known in (panel_of(wanted), panel_of(sold, flags), panel_of(sold))
+    ]
+    assert abs(totals[1] / totals[0] - 1) < 0.06 < 1 - totals[2] / totals[0]

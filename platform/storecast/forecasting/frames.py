@@ -72,14 +72,10 @@ def followed_by(panel: Panel, later: Panel) -> Panel:
     )
 
 
-def _flags_followed_by(panel: Panel, later: Panel, rows: IntArray, new: BoolArray) -> BoolArray | None:
+def _flags_followed_by(panel: Panel, later: Panel, rows: IntArray, new: BoolArray) -> BoolArray:
     """Where a day was in stock; days whose demand was estimated before stay as they were estimated."""
-    is_settled = panel.is_in_stock is None or panel.is_unconstrained
-    if is_settled and later.is_in_stock is None:
-        return None
-    before = np.ones(panel.units.shape, np.bool_) if is_settled else panel.is_in_stock
-    after = np.ones(later.units.shape, np.bool_) if later.is_in_stock is None else later.is_in_stock
-    return np.hstack([before, after[rows][:, new]])
+    before = panel.is_sold_out & (not panel.is_unconstrained)
+    return ~np.hstack([before, later.is_sold_out[rows][:, new]])
 
 
 def _with_series_level(frame: pd.DataFrame) -> pd.DataFrame:

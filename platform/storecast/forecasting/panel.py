@@ -68,6 +68,13 @@ class Panel:
         return np.argmax(~np.isnan(self.units), axis=1).astype(np.int64)
 
     @property
+    def is_sold_out(self) -> BoolArray:
+        """Where a day of a series ended sold out, (series, days)."""
+        if self.is_in_stock is None:
+            return np.zeros(self.units.shape, np.bool_)
+        return ~self.is_in_stock & ~np.isnan(self.units)
+
+    @property
     def counted_units(self) -> FloatArray:
         """Units that were counted: NaN also where a day ended sold out, so a forecast is not held against it."""
         return self.units if self.is_in_stock is None else np.where(self.is_in_stock, self.units, np.nan)

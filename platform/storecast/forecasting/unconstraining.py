@@ -49,9 +49,9 @@ def unconstrained(panel: Panel) -> Panel:
     they are always sold out together: then the day's total is what demand was at least, and what was lost is shared out
     as the channels' means are. Otherwise each series has a stock of its own.
     """
-    if panel.is_in_stock is None or panel.is_unconstrained:
+    is_sold_out = panel.is_sold_out
+    if panel.is_unconstrained or not is_sold_out.any():
         return panel
-    is_sold_out = ~panel.is_in_stock & ~np.isnan(panel.units)
     product = _products(panel)
     is_affected = np.bincount(product, is_sold_out.any(axis=1)) > 0
     rows = np.flatnonzero(is_affected[product])
@@ -156,9 +156,9 @@ class _Expectation:
         if not is_censored.any():
             return units, is_censored
         dispersion = self._dispersion()
-        owner = self._owner[is_censored]
+        owner, owners = self._owner[is_censored], self._products + len(units)
         sold, expected, excess = (
-            np.bincount(owner, values[is_censored], minlength=self._products + len(units))
+            np.bincount(owner, values[is_censored], minlength=owners).astype(np.float64)
             for values in (units, mean, dispersion * mean**2)
         )
         known = np.flatnonzero(expected > TINY)
@@ -194,4 +194,4 @@ class _Expectation:
 
     def _sum(self, values: FloatArray) -> FloatArray:
         """Sums over the series of each product."""
-        return np.bincount(self._product, values, minlength=self._products)
+        return np.bincount(self._product, values, minlength=self._products).astype(np.float64)
