@@ -53,9 +53,9 @@ MODELS: Final[dict[str, Any]] = {
     "standard_theta": models.Theta(SEASON),
 }
 SPECS: Final = tuple(replace(REGISTRY[name], classes=EVERY_CLASS) for name in MODELS)
-SHORT_ITEMS: Final = 20
+SHORT_ITEMS: Final = 5
 SAMPLE: Final = 1000
-SHORT_SAMPLE: Final = 100
+SHORT_SAMPLE: Final = 50
 MOST_MINUTES: Final = 20.0
 MOST_DIFFERENCE: Final = 1e-9
 STEPS: Final = (
