@@ -19,6 +19,7 @@ from storecast.settings import Settings
 from storecast.warehouse.resources import SettingsResource, WarehouseIOManager, WarehouseResource
 
 HORIZON = 90
+TEXT = {"level": str, "node": str}
 MEANS = ["mean_units", "mean_revenue"]
 
 
@@ -69,7 +70,7 @@ def money(demand, planned_drivers) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def published(demand, money, known, sold_by) -> pd.DataFrame:
-    return c.LevelForecasts.validate(forecast_levels(demand, money, known, sold_by).astype({"level": str}))
+    return c.LevelForecasts.validate(forecast_levels(demand, money, known, sold_by).astype(TEXT))
 
 
 def test_every_level_adds_up_to_the_products_forecasts_90_days_ahead(published, demand, money, sold_by):
@@ -109,7 +110,7 @@ def test_the_interval_of_a_sum_is_narrower_than_the_sum_of_intervals(published, 
 def test_units_without_a_price_are_told_and_not_in_the_revenue(demand, known, sold_by, planned_drivers):
     unpriced = planned_drivers["product_id"].isin(["fast", "dead"])
     money = forecast_revenue(demand, planned_drivers[~unpriced])
-    found = c.LevelForecasts.validate(forecast_levels(demand, money, known, sold_by).astype({"level": str}))
+    found = c.LevelForecasts.validate(forecast_levels(demand, money, known, sold_by).astype(TEXT))
     fast = found[found["node"] == "fast"]
     assert fast[["mean_revenue", *c.REVENUE_QUANTILES]].isna().all(axis=None)
     np.testing.assert_array_equal(fast["unpriced_units"], fast["mean_units"])
@@ -138,7 +139,7 @@ def test_quantiles_come_of_the_selection_origins_alone(demand, money, known, sol
     later = doubled["split"] == c.EVALUATION
     doubled.loc[later, ["units", "revenue"]] *= 2
     again = forecast_levels(demand, money, doubled, sold_by)
-    pd.testing.assert_frame_equal(again.astype({"level": str}), published)
+    pd.testing.assert_frame_equal(again.astype(TEXT), published)
 
 
 def test_what_has_no_seller_or_category_is_unknown(panel, sold_by):
@@ -212,3 +213,20 @@ def test_the_check_finds_a_sum_that_is_wrong_and_one_that_lacks(warehouse):
         found = levels_add_up(warehouse=warehouse)
         assert not found.passed
     assert found.metadata["wrong_rows"].value == HORIZON + 1
+
+
+@pytest.mark.slow
+def test_a_run_publishes_every_level_of_the_shop(small_shop):
+    sums = small_shop.published(
+        "select level, count(distinct node) as nodes, sum(mean_units) as units, sum(mean_revenue) as revenue "
+        "from gold.level_forecasts group by level"
+    ).set_index("level")
+    expected = small_shop.published(
+        "select sum(mean_units) as units, sum(mean_revenue) as revenue "
+        "from gold.demand_forecasts join gold.revenue_forecasts using (origin_date, product_id, channel, date)"
+    ).iloc[0]
+    assert set(sums.index) == set(c.SHOP_LEVELS)
+    np.testing.assert_allclose(sums["units"], expected["units"])
+    np.testing.assert_allclose(sums["revenue"], expected["revenue"])
+    sellers = pd.read_csv(small_shop.source / "products.csv", dtype=str)["seller_id"].nunique()
+    assert sums["nodes"].to_dict() == {"product": 16, "category": 8, "seller": sellers, "channel": 3, "total": 1}

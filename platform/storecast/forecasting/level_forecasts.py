@@ -147,7 +147,8 @@ def _members(series: IntArray) -> bytes:
 def _level_quantiles(level: Level, measure: _Measure, mean: FloatArray, backtests: pd.DataFrame) -> FloatArray:
     """Quantiles (nodes, days, quantiles) from the errors at earlier origins, all nodes of a level one class."""
     origin = pd.factorize(backtests[c.ORIGIN_DATE], sort=True)[0]
-    node = pd.Index(level.labels).get_indexer(pd.Index(backtests[c.NODE].astype(str)))
+    text = backtests[c.NODE].astype("category").cat
+    node = pd.Index(level.labels).get_indexer(text.categories)[text.codes.to_numpy()]
     kept, step = node >= 0, backtests[c.HORIZON_DAY].to_numpy() - 1
     shape = (int(origin.max(initial=0)) + 1, level.nodes, int(step.max(initial=0)) + 1)
     actual, forecast = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -187,16 +188,16 @@ def _long(
     hierarchy: Hierarchy, values: Mapping[str, FloatArray], origin: pd.Timestamp, days: pd.DatetimeIndex
 ) -> pd.DataFrame:
     """Values (nodes, days) by column as a long table; level and node are categories."""
-    places = np.repeat(np.arange(len(hierarchy.levels)), [level.nodes for level in hierarchy.levels])
-    labels = [label for level in hierarchy.levels for label in level.labels]
-    names = [level.name for level in hierarchy.levels]
+    place = np.repeat(np.arange(len(hierarchy.levels)), [level.nodes for level in hierarchy.levels])
+    labels = np.array([label for level in hierarchy.levels for label in level.labels], dtype=object)
+    label, texts = pd.factorize(labels)
     return pd.DataFrame(
         {
-            c.ORIGIN_DATE: np.full(len(labels) * len(days), origin, "datetime64[ns]"),
-            c.LEVEL: pd.Categorical.from_codes(np.repeat(places, len(days)), names),
-            c.NODE: np.repeat(np.array(labels, dtype=object), len(days)),
-            c.DATE: np.tile(days.to_numpy("datetime64[ns]"), len(labels)),
-            c.HORIZON_DAY: np.tile((days - origin).days.to_numpy(np.int64), len(labels)),
+            c.ORIGIN_DATE: np.full(len(label) * len(days), origin, "datetime64[ns]"),
+            c.LEVEL: pd.Categorical.from_codes(np.repeat(place, len(days)), list(c.SHOP_LEVELS)),
+            c.NODE: pd.Categorical.from_codes(np.repeat(label, len(days)), texts),
+            c.DATE: np.tile(days.to_numpy("datetime64[ns]"), len(label)),
+            c.HORIZON_DAY: np.tile((days - origin).days.to_numpy(np.int64), len(label)),
             **{name: part.reshape(-1) for name, part in values.items()},
         }
     )
