@@ -10,6 +10,7 @@ import pandas as pd
 from storecast.forecasting import contracts as c
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.unconstraining import unconstrained
 
 LEAST_UNITS: Final = 1e-9
 WHAT_IF_PRICE: Final = "what_if_price"
@@ -55,7 +56,7 @@ def what_if(panel: Panel, forecasts: pd.DataFrame, change: Change, *, seed: int 
     if change.channel is not None and change.channel not in set(mine[c.CHANNEL]):
         raise ValueError(f"channel {change.channel!r} does not sell {change.product_id!r}: choose {_channels(mine)}")
     horizon = int(mine[c.HORIZON_DAY].max())
-    known = panel.until(panel.days, horizon)
+    known = unconstrained(panel).until(panel.days, horizon)
     model = GlobalLightGBM(longest_step=horizon, is_monotone=True, seed=seed, n_jobs=n_jobs).fit_panel(known)
     own = known.take(known.keys.get_level_values(0) == change.product_id)
     is_changed = _changed_days(own, change, horizon)
