@@ -58,6 +58,9 @@ TRAINING_ID: Final = "training_id"
 REASON: Final = "reason"
 PAYLOAD: Final = "payload"
 PARAMETERS: Final = "parameters"
+LAYOUT: Final = "layout"
+STATES_BLOB: Final = "states_blob"
+DAYS_BLOB: Final = "days_blob"
 SNAPSHOT_HASH: Final = "snapshot_hash"
 SCOPE: Final = "scope"
 FROM_DAY: Final = "from_day"
@@ -334,6 +337,21 @@ class FittedModels(_Contract):
     payload: str = pa.Field(description="The model as text.")
     parameters: str = pa.Field(description="As JSON.")
     snapshot_hash: str = pa.Field(description="A hash of the data the training saw.")
+
+
+class FittedChampions(_Contract):
+    """One row a product and channel: what its champion keeps of it, so that it is forecast without its history."""
+
+    training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
+    origin_date: pa.DateTime = pa.Field(description="The last day known.")
+    product_id: str
+    channel: str
+    category: str
+    demand_class: str = pa.Field(description="Smooth, erratic, intermittent, lumpy, new or inactive.")
+    model: str = pa.Field(description="The champion; empty where the series began after the training.")
+    layout: str = pa.Field(description="How the two blobs are read, as JSON.")
+    states_blob: Any = pa.Field(description="States of the champion's models, floats.")
+    days_blob: Any = pa.Field(description="The latest days of units and drivers, packed.")
 
 
 class TunedParameters(_Contract):

@@ -85,22 +85,38 @@ def forecast_demand(
     model that `fitted_models` lacks.
     """
     known = unconstrained(panel).until(panel.days, horizon)
-    classes, models = _champions_of(known, champions)
+    classes, models = champions_of(known, champions)
     has_champion = models != ""
     forecast = np.full((len(known.keys), horizon), np.nan)
     if has_champion.any():
         forecast[has_champion] = _by_models(
             known.take(has_champion), models[has_champion], fitted_models, horizon, seed, n_jobs, ray_address
         )
-    mean, named, reasons = with_fallbacks(forecast, models, known.units)
-    for row in np.flatnonzero(~has_champion & (named == SEASONAL_NAIVE)):
+    return published_forecasts(known, forecast, classes, models, interval_scales, partition_keys, model_version)
+
+
+def published_forecasts(
+    panel: Panel,
+    forecast: FloatArray,
+    classes: TextArray,
+    models: TextArray,
+    interval_scales: pd.DataFrame,
+    partition_keys: Mapping[str, str],
+    model_version: str,
+) -> pd.DataFrame:
+    """What champions said, with fallbacks and quantiles: the rows of `gold.demand_forecasts`.
+
+    `forecast` is (series, horizon), NaN where a series of the panel has no champion and `models` is empty.
+    """
+    mean, named, reasons = with_fallbacks(forecast, models, panel.units)
+    for row in np.flatnonzero((models == "") & (named == SEASONAL_NAIVE)):
         reasons[row] = "no champion: the series began after the last training"
-    scales, spreads = scales_from_table(interval_scales, known.keys)
+    scales, spreads = scales_from_table(interval_scales, panel.keys)
     quantiles = scales.quantiles(mean, classes, spreads)
-    return _table(known, mean, quantiles, named, reasons, partition_keys, model_version)
+    return forecast_table(panel, mean, quantiles, named, reasons, partition_keys, model_version)
 
 
-def _champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, TextArray]:
+def champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, TextArray]:
     """Demand class and champion of each series; where `champions` lacks it, today's class and an empty name."""
     row = pd.MultiIndex.from_frame(champions[[c.PRODUCT_ID, c.CHANNEL]]).get_indexer(panel.keys)
     is_missing = row < 0
@@ -129,7 +145,7 @@ def _by_models(
         rows = np.flatnonzero([name in members(model) for model in models])
         spec = REGISTRY[name]
         if spec.load is not None:
-            known = spec.load(_payload(fitted_models, name)).with_panel(panel.take(rows))
+            known = spec.load(payload_of(fitted_models, name)).with_panel(panel.take(rows))
             forecasts[name][rows] = known.predict_panel(horizon)
         else:
             local.append(Part(spec, panel.days, rows))
@@ -138,7 +154,8 @@ def _by_models(
     return picked(forecasts, models)
 
 
-def _payload(fitted_models: pd.DataFrame, name: str) -> str:
+def payload_of(fitted_models: pd.DataFrame, name: str) -> str:
+    """The text of a global model; raises `ValueError` where `fitted_models` has not exactly one of that name."""
     found = fitted_models[fitted_models[c.MODEL] == name]
     if len(found) != 1:
         raise ValueError(
@@ -147,7 +164,7 @@ def _payload(fitted_models: pd.DataFrame, name: str) -> str:
     return str(found[c.PAYLOAD].iloc[0])
 
 
-def _table(
+def forecast_table(
     panel: Panel,
     mean: FloatArray,
     quantiles: FloatArray,
@@ -156,6 +173,10 @@ def _table(
     partition_keys: Mapping[str, str],
     model_version: str,
 ) -> pd.DataFrame:
+    """Means (series, horizon) and quantiles (series, horizon, quantiles) as the rows of `gold.demand_forecasts`.
+
+    Raises `ValueError` where `partition_keys` lacks a product.
+    """
     series, horizon = mean.shape
     origin = panel.times[-1]
     product_ids = panel.keys.get_level_values(0).to_numpy(object)

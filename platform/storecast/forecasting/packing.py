@@ -33,14 +33,14 @@ class Layout:
         """The layout that takes the least room."""
         return cls({name: (values.shape[1], _kind(values)) for name, values in matrices.items()})
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> list[list[Any]]:
         """The layout as JSON holds it."""
-        return {name: list(part) for name, part in self.parts.items()}
+        return [[name, *part] for name, part in self.parts.items()]
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Self:
+    def from_record(cls, record: Sequence[Sequence[Any]]) -> Self:
         """The layout that `as_record` wrote."""
-        return cls({name: (int(columns), str(kind)) for name, (columns, kind) in record.items()})
+        return cls({str(name): (int(columns), str(kind)) for name, columns, kind in record})
 
 
 def packed(layout: Layout, matrices: Mapping[str, FloatArray]) -> list[bytes]:
