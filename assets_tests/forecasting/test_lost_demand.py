@@ -20,7 +20,10 @@ def stocked(daily_demand) -> pd.DataFrame:
 
 def test_each_sold_out_day_has_a_row_and_no_other(stocked):
     lost = c.LostDemand.validate(lost_demand_of(stocked))
-    assert lost[["product_id", "channel"]].drop_duplicates().to_numpy().tolist() == [["fast", "market"], ["fast", "shop"]]
+    assert lost[["product_id", "channel"]].drop_duplicates().to_numpy().tolist() == [
+        ["fast", "market"],
+        ["fast", "shop"],
+    ]
     assert lost["date"].tolist() == [*SOLD_OUT, *SOLD_OUT]
 
 

@@ -38,7 +38,8 @@ def state_of(model: Mapping[str, Any], season_length: int) -> FloatArray:
     own = season_length if season != "N" else 0
     state = constant_state(last[0], season_length)
     state[TREND_KIND], state[SEASON_KIND] = KINDS[trend], KINDS[season]
-    state[[ALPHA, BETA, GAMMA, PHI]] = np.nan_to_num(model["par"][:4], nan=[0.0, 0.0, 0.0, 1.0])
+    weights = np.asarray(model["par"][:4], dtype=np.float64)
+    state[[ALPHA, BETA, GAMMA, PHI]] = np.where(np.isnan(weights), [0.0, 0.0, 0.0, 1.0], weights)
     state[SLOPE] = last[1] if trend != "N" else 0.0
     state[SEASON : SEASON + own] = last[len(last) - own :][::-1]
     return state
