@@ -1,3 +1,5 @@
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.panel import Panel
 from storecast.forecasting.registry import REGISTRY
 from storecast.forecasting.unconstraining import LONGEST_STOCK_OUT_DAYS, truncated_mean, unconstrained
+from storecast.simulation.world import simulate
 
 DAYS = 120
 
@@ -193,6 +196,33 @@ def test_demand_cut_by_a_stock_of_known_size_is_found_again_in_sum():
     lost = (demand - sold)[:, 60:].sum()
     assert lost / demand[:, 60:].sum() > 0.05
     assert (estimate - sold[:, 60:]).sum() == pytest.approx(lost, rel=0.03)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_demand_of_a_simulated_shop_is_found_again(seed):
+    """A year of the demo shop's world: three channels share a product's stock, which an (s, S) policy fills."""
+    world = simulate(date(2025, 1, 1), 365, 60, seed, hostile_ids=False)
+    day, product, channel = world.demand.demanded_units.shape
+    series = product * channel
+
+    def by_series(values: np.ndarray) -> np.ndarray:
+        return values.reshape(day, series).T.astype(float)
+
+    sold, wanted = by_series(world.stock.sold_units), by_series(world.demand.demanded_units)
+    sold[np.cumsum(sold, axis=1) == 0] = np.nan  # a series begins with its first sale
+    is_in_stock = np.repeat(world.stock.closing_units.T > 0, channel, axis=0)
+    names = np.repeat(world.catalogue.product_ids, channel).tolist()
+    is_live = np.repeat(world.catalogue.is_live(day).T, channel, axis=0)
+    has_sold = (np.nan_to_num(sold) > 0).any(axis=1)
+    prices = by_series(world.plan.offer_price_eur[:day])
+    panel = panel_of(sold, is_in_stock | ~is_live, names, prices).take(has_sold)
+    wanted, estimate = wanted[has_sold], unconstrained(panel).units
+    is_counted = ~np.isnan(panel.units) & panel.is_sold_out.any(axis=1, keepdims=True)
+    lost = (wanted - panel.units)[is_counted].sum() / wanted[is_counted].sum()
+    bias = (estimate - wanted)[is_counted].sum() / wanted[is_counted].sum()
+    assert abs(bias) < 0.005 < 0.02 < lost
+    errors = [np.abs(values - wanted)[panel.is_sold_out].mean() for values in (estimate, panel.units)]
+    assert errors[0] < 0.85 * errors[1]
 
 
 # ---------------------------------------------------------------- where it is used
