@@ -48,6 +48,13 @@ class GlobalLSTM(GlobalForecaster):
     seed : seed of weights, draws and order.
 
     Raises `ModuleNotFoundError` on fitting where the extra `deep` is not installed.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.lstm import GlobalLSTM
+    >>> y = pd.Series([2.0] * 27 + [3.0], index=pd.period_range("2025-01-01", periods=28))
+    >>> forecaster = GlobalLSTM().fit(y)
+    >>> forecaster.predict(fh=[1, 2]).round(2).tolist(), forecaster.fallback_reason_
+    ([2.04, 2.04], '0 windows to learn from, fewer than 200')
     """
 
     test_params: ClassVar[tuple[dict[str, Any], ...]] = (
