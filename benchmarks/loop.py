@@ -2,7 +2,8 @@
 
 Ours is one process of one thread on the panel as a matrix; its kernels were compiled before, loading them is counted.
 statsforecast gets the same matrix series by series in one process, and a long frame with as many processes as there are
-cores: the faster of the two is the peer. Forecasts below zero count as zero on both sides.
+cores: the faster of the two is the peer. It gets no series of fewer than 7 days, of which it forecasts nothing by some
+of its models. Forecasts below zero count as zero on both sides.
 """
 
 import os
@@ -10,7 +11,6 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -26,13 +26,14 @@ from benchmarks.rows import Row
 from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive
 from storecast.forecasting.intermittent import ADIDA, TSB, Croston
-from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.panel import BoolArray, FloatArray, Panel
 from storecast.forecasting.smoothing import SimpleExponentialSmoothing
 from storecast.forecasting.theta import Theta
 
 SHORT_ITEMS: Final = 5
 SKTIME_SERIES: Final = 200
 SHORT_SKTIME_SERIES: Final = 50
+FEWEST_DAYS: Final = 7
 MOST_SECONDS: Final = 2.0
 MOST_RATIO: Final = 1.1
 MOST_DIFFERENCE: Final = 1e-9
@@ -65,12 +66,15 @@ def run(*, is_short: bool) -> list[Row]:
     panel = replace(m5_panel(OFFICIAL_ORIGIN, SHORT_ITEMS if is_short else None), drivers={}, event_names=())
     compilation = _compilation(panel)
     ours = measure(each_of_ours, panel)
-    one_by_one = measure(each_of_statsforecast, panel.units)
-    in_a_frame = measure(each_of_statsforecast, long_frame(panel))
+    taken = panel.days - panel.first_day >= FEWEST_DAYS
+    one_by_one = measure(each_of_statsforecast, panel.units[taken])
+    in_a_frame = measure(each_of_statsforecast, long_frame(panel.take(taken)))
+    what = f"{len(panel.keys)} series, {taken.sum()} of them the peer's"
     rows = []
     for name in CONTENDERS:
         theirs = min(one_by_one.result[name], in_a_frame.result[name], key=lambda timed_: timed_[1])
-        rows += _rows(f"{name}, {len(panel.keys)} series", ours.result[name], theirs, is_closed=name in CLOSED_FORM)
+        wall = _wall_row(f"{name}, {what}: wall time", name, ours.result[name], theirs)
+        rows += [wall, *_other_rows(name, ours.result[name], theirs, taken)]
     memory = Row("peak memory of all; statsforecast's one by one", "GB", ours.peak_gb, one_by_one.peak_gb)
     frame_memory = Row("peak memory of all; statsforecast's with a long frame", "GB", ours.peak_gb, in_a_frame.peak_gb)
     return [
@@ -82,13 +86,17 @@ def run(*, is_short: bool) -> list[Row]:
     ]
 
 
-def _rows(name: str, ours: Answer, theirs: Answer, *, is_closed: bool) -> list[Row]:
-    wall = partial(Row, f"{name}: wall time", "s", ours[1], theirs[1])
-    missed = np.abs(ours[0] - np.maximum(theirs[0], 0.0)).max()
+def _wall_row(what: str, name: str, ours: Answer, theirs: Answer) -> Row:
+    if name in CLOSED_FORM:
+        return Row(what, "s", ours[1], theirs[1], bound=MOST_SECONDS)
+    return Row(what, "s", ours[1], theirs[1], bound=MOST_RATIO, of="ratio")
+
+
+def _other_rows(name: str, ours: Answer, theirs: Answer, taken: BoolArray) -> list[Row]:
+    missed = float(np.abs(ours[0][taken] - np.maximum(theirs[0], 0.0)).max())
     return [
-        wall(bound=MOST_SECONDS) if is_closed else wall(bound=MOST_RATIO, of="ratio"),
         Row(f"{name}: CPU time", "s", ours[2], theirs[2]),
-        Row(f"{name}: largest difference to statsforecast", "units", float(missed), bound=MOST_DIFFERENCE),
+        Row(f"{name}: largest difference to statsforecast", "units", missed, bound=MOST_DIFFERENCE),
     ]
 
 
