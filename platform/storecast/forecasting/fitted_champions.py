@@ -31,7 +31,8 @@ from storecast.forecasting.unconstraining import unconstrained
 
 GLOBAL_MEMORY_DAYS: Final = 420
 """What a global model sees of a series: a year, and the eight weeks before that its lags reach back from there."""
-STATICS: Final = (c.PRODUCT_ID, c.CHANNEL, c.CATEGORY)
+KEYS: Final = (c.PRODUCT_ID, c.CHANNEL)
+STATICS: Final = (*KEYS, c.CATEGORY)
 UNITS: Final = "units"
 TextArray = npt.NDArray[np.object_]
 
@@ -245,41 +246,39 @@ def champions_from_table(table: pd.DataFrame, fitted_models: pd.DataFrame) -> Fi
 
     Raises `ValueError` where the rows are not of one training and day, or a global model is missing.
     """
-    if table[[c.TRAINING_ID, c.ORIGIN_DATE, c.LAYOUT]].drop_duplicates().shape[0] != 1:
+    columns = {name: table[name].to_numpy() for name in c.FittedChampions.to_schema().columns}
+    training_ids, origins, layouts = (set(columns[name]) for name in (c.TRAINING_ID, c.ORIGIN_DATE, c.LAYOUT))
+    if not len(training_ids) == len(origins) == len(layouts) == 1:
         raise ValueError("the table has rows of more than one training, origin_date or layout, or none: pass one set")
-    record = json.loads(table[c.LAYOUT].iloc[0])
-    days = unpacked(Layout.from_record(record["days"]), table[c.DAYS_BLOB].tolist())
-    units = days.pop(UNITS)
-    statics = table[list(STATICS)].reset_index(drop=True)
-    models = table[c.MODEL].to_numpy(object)
-    origin = pd.Timestamp(table[c.ORIGIN_DATE].iloc[0])
-    names = members_of(models)
+    record = json.loads(layouts.pop())
+    days = unpacked(Layout.from_record(record["days"]), columns[c.DAYS_BLOB])
+    units, models = days.pop(UNITS), columns[c.MODEL]
     return FittedChampions(
-        training_id=str(table[c.TRAINING_ID].iloc[0]),
+        training_id=str(training_ids.pop()),
         recent=Panel(
-            keys=pd.MultiIndex.from_frame(statics[[c.PRODUCT_ID, c.CHANNEL]]),
-            times=pd.date_range(end=origin, periods=units.shape[1], name=c.DATE),
+            keys=pd.MultiIndex.from_arrays([columns[name] for name in KEYS], names=KEYS),
+            times=pd.date_range(end=pd.Timestamp(origins.pop()), periods=units.shape[1], name=c.DATE),
             units=units,
             drivers=days,
-            statics=statics,
+            statics=pd.DataFrame({name: columns[name] for name in STATICS}),
             event_names=tuple(record["events"]),
             is_unconstrained=True,
         ),
-        classes=table[c.DEMAND_CLASS].to_numpy(object),
+        classes=columns[c.DEMAND_CLASS],
         models=models,
-        states=_states_of(table[c.STATES_BLOB].tolist(), models, record["states"]),
-        payloads={name: payload_of(fitted_models, name) for name in names if REGISTRY[name].is_global},
+        states=_states_of(columns[c.STATES_BLOB], models, record["states"]),
+        payloads={name: payload_of(fitted_models, name) for name in members_of(models) if REGISTRY[name].is_global},
     )
 
 
-def _states_of(blobs: list[bytes], models: TextArray, widths: Mapping[str, int]) -> dict[str, FloatArray]:
+def _states_of(blobs: Sequence[bytes], models: TextArray, widths: Mapping[str, int]) -> dict[str, FloatArray]:
     """An array (series, numbers) for each model, NaN where a series has none."""
     states = {name: np.full((len(blobs), width), np.nan) for name, width in widths.items()}
     for model in np.unique(models.astype(str)):
         rows = np.flatnonzero(models == model)
         names = [name for name in members(model) if name in widths]
         ends = np.cumsum([widths[name] for name in names])
-        own = np.frombuffer(b"".join(blobs[row] for row in rows)).reshape(len(rows), -1)
+        own = np.frombuffer(b"".join(blobs[row] for row in rows.tolist())).reshape(len(rows), -1)
         for name, part in zip(names, np.split(own, ends[:-1], axis=1), strict=False):  # no name, one empty part
             states[name][rows] = part
     return states

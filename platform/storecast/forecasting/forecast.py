@@ -156,12 +156,12 @@ def _by_models(
 
 def payload_of(fitted_models: pd.DataFrame, name: str) -> str:
     """The text of a global model; raises `ValueError` where `fitted_models` has not exactly one of that name."""
-    found = fitted_models[fitted_models[c.MODEL] == name]
+    found = np.flatnonzero(fitted_models[c.MODEL].to_numpy() == name)
     if len(found) != 1:
         raise ValueError(
             f"fitted_models has {len(found)} rows of model {name!r}: pass the one of the champions' training"
         )
-    return str(found[c.PAYLOAD].iloc[0])
+    return str(fitted_models[c.PAYLOAD].iloc[found[0]])
 
 
 def forecast_table(
