@@ -6,6 +6,7 @@ import pytest
 from storecast.forecasting.hierarchy import Hierarchy, hierarchy_of
 from storecast.forecasting.reconciliation import structural_variances
 from storecast.forecasting.reconciliation_choice import (
+    INSURED,
     BaseBacktests,
     Loss,
     Reconciliation,
@@ -51,9 +52,20 @@ def test_the_loss_is_the_mean_over_levels_of_weighted_root_mean_squared_scaled_e
 
 def test_sums_that_know_more_are_taken_up(hierarchy):
     chosen, ratios = choose_reconciliation(drawn(hierarchy, noise_of_sums=0.01), loss_of(hierarchy))
-    assert chosen.method != "bottom_up"
-    assert ratios[chosen].max() < 0.9
+    whole = Reconciliation("wls_var", chosen.share / INSURED)
+    assert ratios[whole].max() < 0.9
+    assert ratios[whole].mean() == min(ratio.mean() for ratio in ratios.values())
     assert ratios[Reconciliation()].tolist() == [1.0] * ORIGINS
+
+
+def test_what_was_safe_as_a_whole_is_safe_in_part(hierarchy):
+    """The loss of a mixture is at most the mixture of losses: so the insured share was worse at no origin either."""
+    backtests, loss = drawn(hierarchy, noise_of_sums=0.3, bias_of_series=0.9), loss_of(hierarchy)
+    bottom_up = backtests.coherent(Reconciliation())
+    whole = backtests.coherent(Reconciliation("wls_struct", 1.0))
+    half = backtests.coherent(Reconciliation("wls_struct", 0.5))
+    losses = [loss(backtests.actual, forecast) for forecast in (bottom_up, half, whole)]
+    assert (losses[1] <= (losses[0] + losses[2]) / 2 + 1e-12).all()
 
 
 def test_sums_that_know_nothing_change_nothing(hierarchy):
@@ -66,9 +78,11 @@ def test_what_was_worse_at_a_single_origin_is_not_chosen_however_good_at_the_oth
     base = backtests.base.copy()
     base[1, : hierarchy.aggregates] *= 3.0
     spoiled = BaseBacktests(hierarchy, backtests.actual, base)
-    chosen, ratios = choose_reconciliation(spoiled, loss_of(hierarchy))
-    assert ratios[chosen].max() <= 1.0
+    chosen, ratios = choose_reconciliation(spoiled, loss_of(hierarchy), ["wls_struct"])
     assert min(ratio[0] for ratio in ratios.values()) < 0.9
+    assert max(ratio[1] for ratio in ratios.values()) > 1.0
+    if chosen != Reconciliation():
+        assert ratios[Reconciliation(chosen.method, chosen.share / INSURED)].max() <= 1.0
 
 
 def test_a_single_origin_is_too_few_to_leave_bottom_up(hierarchy):

@@ -15,7 +15,6 @@ from storecast.forecasting.intervals import fit_interval_scales
 from storecast.forecasting.panel import FloatArray, Panel, carried_forward
 from storecast.forecasting.reconciliation import error_variances
 from storecast.forecasting.reconciliation_choice import (
-    METHODS,
     BaseBacktests,
     Loss,
     Method,
@@ -161,8 +160,8 @@ def coherent_forecast(
     hierarchy = backtests.hierarchy
     if method == "auto":
         reconciliation, _ = choose_reconciliation(backtests, Loss.of(hierarchy, panel.units, _value(panel)))
-    elif method in ("bottom_up", "ols", *METHODS):
-        reconciliation = Reconciliation(method)
+    elif method in ("bottom_up", "ols", "wls_struct", "wls_var"):
+        reconciliation = Reconciliation(method, 1.0)
     else:
         raise ValueError(f"method is {method!r}: choose auto, bottom_up, ols, wls_struct or wls_var")
     variances = error_variances(hierarchy, backtests.actual, backtests.base, completed(hierarchy, base))

@@ -1,7 +1,7 @@
 """Whether to reconcile at all, and how: chosen on back-tests, bottom-up unless something was better at every origin."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -12,9 +12,13 @@ from storecast.forecasting.panel import FloatArray
 from storecast.forecasting.reconciliation import Sign, error_variances, minimum_trace, structural_variances
 
 Method = Literal["bottom_up", "ols", "wls_struct", "wls_var"]
-METHODS: Final[tuple[Method, ...]] = ("wls_var", "wls_struct")
+METHODS: Final[tuple[Method, ...]] = ("wls_var",)
 """Those that compete with bottom-up unasked."""
 SHARES: Final = (0.25, 0.5, 0.75, 1.0)
+INSURED: Final = 0.5
+"""What is taken of the best share. The loss is convex in the share: half of it keeps most of a gain and avoids most of
+a loss. In 66 windows of M5 before d_1830, each over 1,500 item-stores, half of it was 1.9 % better than bottom-up on
+average and more than 0.5 % worse in one, all of it 2.7 % better and more than 0.5 % worse in ten."""
 FEWEST_ORIGINS: Final = 2
 
 
@@ -23,7 +27,7 @@ class Reconciliation:
     """A way to coherent forecasts: `share` of a method's answer and the rest of bottom-up's, both coherent."""
 
     method: Method = "bottom_up"
-    share: float = 1.0
+    share: float = 0.0
     sign: Sign = "optimal"
 
     def series(self, hierarchy: Hierarchy, base: FloatArray, variances: FloatArray) -> FloatArray:
@@ -120,11 +124,11 @@ class Loss:
 def choose_reconciliation(
     backtests: BaseBacktests, loss: Loss, methods: Sequence[Method] = METHODS, sign: Sign = "optimal"
 ) -> tuple[Reconciliation, Mapping[Reconciliation, FloatArray]]:
-    """The reconciliation with the least loss, and for each candidate its loss over bottom-up's at each origin.
+    """A reconciliation that was never worse than bottom-up, and each candidate's loss over bottom-up's at each origin.
 
-    Candidates are shares of each method's answer. One counts only where it was worse than bottom-up at no origin, and
-    of these the best on average is chosen; where none is left, or there are fewer than two origins, it is bottom-up.
-    Variances at an origin come from the errors at the others: no error is used to judge what was made of it.
+    Candidates are shares of each method's answer. One counts only where it was worse at no origin; of these the best on
+    average is chosen, and `INSURED` of its share taken. Where none is left, or there are fewer than two origins, it is
+    bottom-up. Variances at an origin come from the errors at the others: no error judges what was made of it.
     """
     bottom_up = backtests.coherent(Reconciliation())
     reference = np.maximum(loss(backtests.actual, bottom_up), np.finfo(np.float64).tiny)
@@ -137,7 +141,8 @@ def choose_reconciliation(
     if len(reference) < FEWEST_ORIGINS:
         return Reconciliation(), ratios
     safe = [candidate for candidate, ratio in ratios.items() if ratio.max() <= 1.0]
-    return min(safe, key=lambda candidate: ratios[candidate].mean()), ratios
+    best = min(safe, key=lambda candidate: ratios[candidate].mean())
+    return replace(best, share=INSURED * best.share), ratios
 
 
 def _level_rows(hierarchy: Hierarchy) -> Iterator[slice]:
