@@ -1,10 +1,11 @@
-"""Closed-form forecasters: whole panels by slicing, no loop over series."""
+"""Closed-form forecasters: whole panels at once, no loop over series in Python."""
 
 from typing import Any, ClassVar
 
 import numpy as np
 
 from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.compilation import compiled
 from storecast.forecasting.panel import FloatArray, Panel
 from storecast.forecasting.states import StateForecaster
 
@@ -56,9 +57,7 @@ class HistoricAverage(StateForecaster):
 
     def update_states(self, states: FloatArray, units: FloatArray) -> FloatArray:
         """Added day by day: a sum whose order does not depend on how many days come at once."""
-        seen = ~np.isnan(units)
-        total = np.cumsum(np.column_stack([states[:, 0], np.where(seen, units, 0.0)]), axis=1)[:, -1]
-        return np.stack([total, states[:, 1] + seen.sum(axis=1)], axis=1)
+        return _totals_after(np.ascontiguousarray(units), states)
 
     def forecast_states(self, states: FloatArray, horizon: int) -> FloatArray:
         """Units a day."""
@@ -118,3 +117,14 @@ def seasonal_average(units: FloatArray, season_length: int, seasons: int, horizo
     overall = values.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     season = np.where(count > 0, total / np.maximum(count, 1), overall[:, None])
     return season[:, np.arange(horizon) % season_length]
+
+
+@compiled
+def _totals_after(units: FloatArray, states: FloatArray) -> FloatArray:
+    totals = states.copy()
+    for row in range(len(units)):
+        for value in units[row]:
+            if not np.isnan(value):
+                totals[row, 0] += value
+                totals[row, 1] += 1.0
+    return totals

@@ -144,8 +144,8 @@ def smoothed_probability(units: FloatArray, smoothing: float, states: FloatArray
     >>> smoothed_probability(np.array([[0.0, 2.0, 0.0, 0.0, 6.0]]), 0.5)
     array([0.5625])
     """
-    has_demand = np.where(np.isnan(units), np.nan, units > 0)
-    return exponentially_smoothed(has_demand, smoothing, states)
+    begun = np.full(len(units), np.nan) if states is None else states
+    return _probability_after(np.ascontiguousarray(units), smoothing, begun)
 
 
 def mean_interval(units: FloatArray) -> FloatArray:
@@ -162,22 +162,23 @@ def mean_interval(units: FloatArray) -> FloatArray:
 
 def bucket_forecasts(units: FloatArray, days: IntArray) -> FloatArray:
     """Units a day by smoothing the sums of buckets of so many days, one length a series; 0 where it is 0."""
-    smoothed = np.flatnonzero(days > 0)
-    sums = bucket_sums(units[smoothed], days[smoothed])
-    result = np.zeros(len(units))
-    result[smoothed] = exponentially_smoothed(sums, best_smoothing(sums, *AGGREGATE_SMOOTHING)) / days[smoothed]
-    return result
+    sums = bucket_sums(units, days)
+    levels = exponentially_smoothed(sums, best_smoothing(sums, *AGGREGATE_SMOOTHING))
+    return np.where(days > 0, levels / np.maximum(days, 1), 0.0)
 
 
 def bucket_sums(units: FloatArray, days: IntArray) -> FloatArray:
     """Sums of each series over whole buckets of `days` days back from the last, NaN before the first whole one.
+
+    A series whose buckets have 0 days has none.
 
     >>> bucket_sums(np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [np.nan, 2.0, 3.0, 4.0, 5.0]]), np.array([2, 1]))
     array([[nan, nan,  5.,  9.],
            [ 2.,  3.,  4.,  5.]])
     """
     begun = units.shape[1] - np.isnan(units).sum(axis=1)
-    return _bucket_sums(np.ascontiguousarray(units), days, int((begun // days).max(initial=0)))
+    buckets = np.where(days > 0, begun // np.maximum(days, 1), 0)
+    return _bucket_sums(np.ascontiguousarray(units), days, int(buckets.max(initial=0)))
 
 
 @compiled
@@ -200,11 +201,28 @@ def _demand_after(units: FloatArray, smoothing: float, states: FloatArray) -> Fl
 
 
 @compiled
+def _probability_after(units: FloatArray, smoothing: float, states: FloatArray) -> FloatArray:
+    rest = 1.0 - smoothing
+    after = states.copy()
+    for row in range(len(units)):
+        probability = states[row]
+        for value in units[row]:
+            if np.isnan(value):
+                continue
+            has_demand = 1.0 if value > 0 else 0.0
+            if np.isnan(probability):
+                probability = has_demand
+            probability = smoothing * has_demand + rest * probability
+        after[row] = probability
+    return after
+
+
+@compiled
 def _bucket_sums(units: FloatArray, days: IntArray, buckets: int) -> FloatArray:
     sums = np.full((len(units), buckets), np.nan)
     last = units.shape[1]
     for row in range(len(units)):
-        bucket, end = buckets - 1, last
+        bucket, end = buckets - 1 if days[row] > 0 else -1, last
         while bucket >= 0 and end >= days[row] and not np.isnan(units[row, end - days[row]]):
             total = 0.0
             for day in range(end - days[row], end):

@@ -30,8 +30,7 @@ def seasonal_factors(units: FloatArray, season_length: int) -> tuple[FloatArray,
 
 def without_season(units: FloatArray, factors: FloatArray, multiplies: BoolArray) -> FloatArray:
     """Units with `seasonal_factors` taken out; same shape."""
-    repeated = factors[:, np.arange(units.shape[1]) % factors.shape[1]]
-    return np.where(multiplies[:, None], units / np.where(multiplies[:, None], repeated, 1.0), units - repeated)
+    return _without_factors(np.ascontiguousarray(units), np.ascontiguousarray(factors), multiplies)
 
 
 def with_season(forecast: FloatArray, factors: FloatArray, multiplies: BoolArray, days: int) -> FloatArray:
@@ -42,6 +41,17 @@ def with_season(forecast: FloatArray, factors: FloatArray, multiplies: BoolArray
     """
     following = factors[:, (days + np.arange(forecast.shape[1])) % factors.shape[1]]
     return np.where(multiplies[:, None], forecast * following, forecast + following)
+
+
+@compiled
+def _without_factors(units: FloatArray, factors: FloatArray, multiplies: BoolArray) -> FloatArray:
+    without = np.empty_like(units)
+    season_length = factors.shape[1]
+    for row in range(len(units)):
+        for day in range(units.shape[1]):
+            factor = factors[row, day % season_length]
+            without[row, day] = units[row, day] / factor if multiplies[row] else units[row, day] - factor
+    return without
 
 
 @compiled
