@@ -26,6 +26,7 @@ from benchmarks.rows import Row
 from storecast.forecasting import contracts as c
 from storecast.forecasting.accuracy import forecast_accuracy
 from storecast.forecasting.backtest import (
+    READ_COLUMNS,
     SEASON,
     BacktestPlan,
     Backtests,
@@ -127,7 +128,7 @@ def store(warehouse: Warehouse, results: Backtests) -> None:
 
 def read(warehouse: Warehouse, panel: Panel) -> Backtests:
     """Read the back-tests as the selection reads them."""
-    return backtests_from_table(warehouse.read_encoded("select * from ops.backtests"), panel)
+    return backtests_from_table(warehouse.read_encoded(f"select {', '.join(READ_COLUMNS)} from ops.backtests"), panel)
 
 
 def cross_validate(frame: pd.DataFrame) -> tuple[dict[str, float], dict[str, FloatArray]]:

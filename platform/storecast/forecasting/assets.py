@@ -14,7 +14,7 @@ import pandas as pd
 from storecast.figures import as_markdown
 from storecast.forecasting import contracts as c
 from storecast.forecasting.accuracy import forecast_accuracy
-from storecast.forecasting.backtest import backtest, backtests_from_table, backtests_table, model_scores
+from storecast.forecasting.backtest import READ_COLUMNS, backtest, backtests_from_table, backtests_table, model_scores
 from storecast.forecasting.forecast import forecast_demand, train_global_models
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.level_forecasts import backtest_levels, forecast_levels
@@ -166,7 +166,7 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
     """Scores, champions and intervals from the selection origins; accuracy from the evaluation origins alone."""
     training_id, _ = training_of(warehouse.open(), settings.get())
     panel = read_panel(warehouse)
-    results = backtests_from_table(warehouse.read_encoded("select * from ops.backtests"), panel)
+    results = backtests_from_table(warehouse.read_encoded(BACKTESTS_SQL), panel)
     chosen_on = results.of_split(c.SELECTION)
     policy = choose_champions(chosen_on)
     scales = fit_interval_scales(chosen_on.actual, champion_backtests(chosen_on, policy), chosen_on.classes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from storecast.forecasting.unconstraining import unconstrained
 
 SEASON = 7
 SPLITS = [c.SELECTION, c.EVALUATION]
+READ_COLUMNS = (c.SPLIT, c.ORIGIN_DATE, c.PRODUCT_ID, c.CHANNEL, c.HORIZON_DAY, c.MODEL, c.MEAN_UNITS)
 Progress = Callable[[str], None]
 
 
@@ -138,33 +140,47 @@ def backtests_table(backtests: Backtests) -> pd.DataFrame:
 
     Text is held as categories: a catalogue has tens of millions of rows and few names.
     """
-    return pd.concat([_rows_of(backtests, model) for model in backtests.forecasts], ignore_index=True)
+    keys = backtests.panel.keys
+    categories = {
+        c.SPLIT: SPLITS,
+        c.PRODUCT_ID: keys.levels[0],
+        c.CHANNEL: keys.levels[1],
+        c.MODEL: list(backtests.forecasts),
+    }
+    parts = [_columns_of(backtests, model) for model in backtests.forecasts]
+    columns: dict[str, Any] = {}
+    for name in tuple(parts[0]):  # column by column, each part's gone before the next: never twice in memory
+        values = np.concatenate([part.pop(name) for part in parts])
+        names = categories.get(name)
+        columns[name] = values if names is None else pd.Categorical.from_codes(values, names)
+    return pd.DataFrame(columns, copy=False)
 
 
-def _rows_of(backtests: Backtests, model: str) -> pd.DataFrame:
+def _columns_of(backtests: Backtests, model: str) -> dict[str, npt.NDArray[Any]]:
+    """The columns of one model's rows, text as codes."""
     forecast, keys = backtests.forecasts[model], backtests.panel.keys
     place, series, step = np.nonzero(~np.isnan(forecast))
     days = np.array([origin for origin, _ in backtests.origins])[place]
     splits = np.array([SPLITS.index(split) for _, split in backtests.origins], dtype=np.int8)
-    models = list(backtests.forecasts)
+    number = list(backtests.forecasts).index(model)
     last_day = backtests.panel.times.to_numpy()
-    return pd.DataFrame(
-        {
-            c.SPLIT: pd.Categorical.from_codes(splits[place], SPLITS),
-            c.ORIGIN_DATE: last_day[days - 1],
-            c.PRODUCT_ID: pd.Categorical.from_codes(np.asarray(keys.codes[0])[series], keys.levels[0]),
-            c.CHANNEL: pd.Categorical.from_codes(np.asarray(keys.codes[1])[series], keys.levels[1]),
-            c.DATE: last_day[days + step],
-            c.HORIZON_DAY: step + 1,
-            c.MODEL: pd.Categorical.from_codes(np.full(len(step), models.index(model), dtype=np.int16), models),
-            c.MEAN_UNITS: forecast[place, series, step],
-            c.UNITS: backtests.actual[place, series, step],
-        }
-    )
+    return {
+        c.SPLIT: splits[place],
+        c.ORIGIN_DATE: last_day[days - 1],
+        c.PRODUCT_ID: np.asarray(keys.codes[0])[series],
+        c.CHANNEL: np.asarray(keys.codes[1])[series],
+        c.DATE: last_day[days + step],
+        c.HORIZON_DAY: step + 1,
+        c.MODEL: np.full(len(step), number, dtype=np.int16),
+        c.MEAN_UNITS: forecast[place, series, step],
+        c.UNITS: backtests.actual[place, series, step],
+    }
 
 
 def backtests_from_table(table: pd.DataFrame, panel: Panel) -> Backtests:
-    """The inverse of `backtests_table`, given the panel the back-tests were run on; text may be categories or not.
+    """The inverse of `backtests_table`, given the panel the back-tests were run on; it needs `READ_COLUMNS` alone.
+
+    Text may be categories or not.
 
     Raises `ValueError` where the table's origins are not days of the panel, or its series none of the panel's.
     """
@@ -173,14 +189,14 @@ def backtests_from_table(table: pd.DataFrame, panel: Panel) -> Backtests:
     horizon = int(table[c.HORIZON_DAY].max())
     actual, classes = _outcomes(panel, origins, horizon)
     places = pd.Index([origin for origin, _ in origins])
-    series, model_of = _series_of(table, panel), table[c.MODEL].astype("category").cat
+    model_of = table[c.MODEL].astype("category").cat
     forecasts = {}
     for code, model in enumerate(model_of.categories):
-        rows = np.flatnonzero(model_of.codes == code)
-        of_model = table.iloc[rows]
+        of_model = table.iloc[np.flatnonzero(model_of.codes == code)]
         place = places.get_indexer(_days_until(of_model[c.ORIGIN_DATE], panel))
         values = np.full(actual.shape, np.nan)
-        values[place, series[rows], of_model[c.HORIZON_DAY].to_numpy() - 1] = of_model[c.MEAN_UNITS].to_numpy()
+        series = _series_of(of_model, panel)
+        values[place, series, of_model[c.HORIZON_DAY].to_numpy() - 1] = of_model[c.MEAN_UNITS].to_numpy()
         forecasts[str(model)] = values
     return Backtests(panel, origins, horizon, actual, classes, forecasts)
 

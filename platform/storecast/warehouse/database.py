@@ -65,7 +65,9 @@ class Warehouse:
         with self.reading() as connection:
             reader = connection.execute(sql, parameters).to_arrow_reader(BATCH_ROWS)
             batches = [_encoded(batch) for batch in reader] or [_encoded(reader.schema.empty_table())]
-        return pyarrow.concat_tables(batches).unify_dictionaries().to_pandas(date_as_object=False, split_blocks=True)
+        table = pyarrow.concat_tables(batches).unify_dictionaries()
+        del batches
+        return table.to_pandas(date_as_object=False, split_blocks=True, self_destruct=True)
 
     def exists(self, table: str) -> bool:
         """Tell whether a table or view is there."""
