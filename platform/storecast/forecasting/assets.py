@@ -48,6 +48,7 @@ REVENUE_FORECASTS = dg.AssetKey(["gold", "revenue_forecasts"])
 LEVEL_BACKTESTS = dg.AssetKey(["ops", "level_backtests"])
 TUNED_PARAMETERS = dg.AssetKey(["ops", "tuned_parameters"])
 
+BACKTESTS_SQL = f"select {', '.join(READ_COLUMNS)} from ops.backtests"
 OF_NEWEST = "where origin_date = (select max(origin_date) from gold.demand_forecasts)"
 OF_KEYS = "product_id in (select product_id from ops.product_partitions where partition_key in (select unnest(?)))"
 EVER_SOLD_OUT = "product_id in (select product_id from gold.daily_demand where not is_in_stock)"
