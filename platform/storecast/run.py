@@ -20,7 +20,6 @@ from storecast.warehouse.dbt import project_files
 
 PACKAGE = Path(__file__).parent
 LAST_RUN = "last_run.json"
-TUNED = "ops.tuned_parameters"
 STAGE_TITLES = {
     "refresh": "Source files to gold tables",
     "train": "Back-tests, champions, model",
@@ -87,14 +86,12 @@ def make_demo_shop(settings: Settings, report: Callable[[str], None]) -> None:
 
 
 def state_of(settings: Settings) -> str:
-    """Return a hash of all that decides the result: source files and their mappings, settings, tuning, code."""
+    """Return a hash of all that decides the result: source files and their mappings, settings, code."""
     source = resolve_source(settings)
     files = [(file.relative, file_sha256(file.path)) for file in find_files(source)]
     mappings = [(feed.name, feed.mapping_hash({})) for feed in source.feeds]
-    warehouse = Warehouse(settings.warehouse_path)
-    tuned = [(TUNED, warehouse.content_hash(TUNED))] if warehouse.exists(TUNED) else []
     code = [*PACKAGE.rglob("*.py"), *project_files()]
-    return fingerprint(settings, files + mappings + tuned, code)
+    return fingerprint(settings, files + mappings, code)
 
 
 def _with_source_facts(settings: Settings) -> Settings:
