@@ -5,8 +5,9 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.12 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+LOCK := uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.12
 
-.PHONY: help run up down test check clean lock
+.PHONY: help run up down test check bench deep ray clean lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
@@ -32,12 +33,26 @@ check: $(INSTALLED) ## linters, types, import contracts, size limits
 	$(BIN)/sqlfluff lint dbt_project/models
 	$(BIN)/pytest -q assets_tests/test_house_rules.py
 
+bench: $(INSTALLED) ## every benchmark on a part of its data; `make bench-NAME` runs one whole, such as bench-m5
+	$(BIN)/python -m benchmarks --short all
+
+bench-%: $(INSTALLED)
+	$(BIN)/python -m benchmarks $*
+
+deep: $(INSTALLED) ## install what the LSTM needs, Keras on JAX: 95 MB to fetch, 415 MB on disk
+	$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements-deep.lock
+
+ray: $(INSTALLED) ## install Ray, to fit past one machine: 70 MB to fetch, 270 MB on disk
+	$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements-ray.lock
+
 clean: ## remove .venv and caches; the data folder stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache platform/storecast.egg-info
 
-lock: ## resolve requirements.lock anew (needs uv): hashes, no index addresses
-	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-		--python-version 3.12 --group dev --constraint constraints.txt pyproject.toml --output-file requirements.lock
+lock: ## resolve all locks anew (needs uv): hashes, no index addresses
+	$(LOCK) --group dev --constraint constraints.txt pyproject.toml --output-file requirements.lock
+	@for extra in deep ray; do "$(PYTHON)" -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*project["optional-dependencies"][sys.argv[1]], sep="\n")' $$extra \
+		| $(LOCK) --constraint requirements.lock --output-file requirements-$$extra.lock -; done
 
 # Without the stamp the folder is made anew, and an old stamp goes before anything is changed: an installation that was
 # killed starts again. `--no-deps`: the lock is complete, and pip mixes up extras and hashes where it resolves itself.

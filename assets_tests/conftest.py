@@ -1,15 +1,18 @@
 """Fixtures that more than one room's tests use."""
 
 import datetime as dt
+import importlib.util
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from unittest import mock
 import duckdb
 import hypothesis
 import pandas as pd
+import psutil
 import pytest
 
 from storecast.services import stop_services
@@ -170,6 +174,59 @@ def wait_for() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.01)
 
     return wait
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """A running Ray cluster: its address, its variables, which a driver needs too, and its head's process."""
+
+    address: str
+    environment: dict[str, str]
+    pid: int
+
+
+@contextmanager
+def ray_cluster() -> Iterator[RayCluster]:
+    """Start a Ray cluster of two worker processes that this machine alone can reach, with a token; end it after."""
+    environment = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # there Ray stays on the loopback, and with this here too
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # even so a head tells Ray's makers that it tells them nothing, and asks the cloud's metadata server: closed
+        **dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9"),
+        "no_proxy": "127.0.0.1,localhost",
+    }
+    with tempfile.TemporaryDirectory(prefix="ray") as folder, socket.create_server(("127.0.0.1", 0)) as probe:
+        client_port = probe.getsockname()[1]
+        probe.close()
+        command = [str(STORECAST.with_name("ray")), "start", "--head", "--block", "--num-cpus=2", "--port=0"]
+        command += ["--node-ip-address=127.0.0.1", f"--ray-client-server-port={client_port}", f"--temp-dir={folder}"]
+        command += ["--include-dashboard=false", "--disable-usage-stats", f"--object-store-memory={100 * 1024**2}"]
+        log = Path(folder, "head.log")
+        with log.open("w", encoding="utf-8") as output:
+            head = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
+        try:
+            deadline = time.monotonic() + 120
+            while "Ray runtime started" not in log.read_text(encoding="utf-8"):
+                in_time = head.poll() is None and time.monotonic() < deadline
+                assert in_time, log.read_text(encoding="utf-8")
+                time.sleep(0.1)
+            yield RayCluster(Path(folder, "ray_current_cluster").read_text(encoding="utf-8"), environment, head.pid)
+        finally:
+            family = [psutil.Process(head.pid), *psutil.Process(head.pid).children(recursive=True)]
+            head.terminate()
+            for process in psutil.wait_procs(family, timeout=30)[1]:
+                process.kill()
+            head.wait()
+
+
+@pytest.fixture(scope="session")
+def start_ray_cluster() -> Callable[[], AbstractContextManager[RayCluster]]:
+    """What starts a Ray cluster; a test that asks for it is skipped where the extra `ray` is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("the extra `ray` is not installed")
+    return ray_cluster
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 PLATFORM = REPOSITORY / "platform"
-SOURCES = sorted([*PLATFORM.rglob("*.py"), *(REPOSITORY / "assets_tests").rglob("*.py")])
+SOURCES = sorted(
+    path for folder in ("platform", "assets_tests", "benchmarks") for path in (REPOSITORY / folder).rglob("*.py")
+)
 FILE_LINES, FUNCTION_LINES, ASSET_BODY_LINES = 400, 60, 25
 ASSET_DECORATORS = {"asset", "multi_asset", "dbt_assets", "graph_asset"}
 CONFIGURATION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
@@ -90,11 +92,27 @@ def test_every_room_has_its_walls():
     assert set(CONTRACTS["rooms"]["modules"]) == rooms - {"storecast.warehouse"}
 
 
-def test_the_lock_has_hashes_and_names_no_index():
-    lock = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
-    pinned = re.findall(r"^([a-z0-9].*?)==\S+ \\\n    --hash=sha256:", lock, flags=re.MULTILINE)
-    assert len(pinned) == len(re.findall(r"^[^\s#]", lock, flags=re.MULTILINE)) > 100
+def pins_of(path: Path) -> dict[str, str]:
+    """Return the version of each package in a lock, in which every one has hashes and none an index address."""
+    lock = path.read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([a-z0-9].*?)==(\S+) \\\n    --hash=sha256:", lock, flags=re.MULTILINE))
+    assert len(pinned) == len(re.findall(r"^[^\s#]", lock, flags=re.MULTILINE))
     assert "://" not in lock
+    return pinned
+
+
+def test_the_lock_has_hashes_and_names_no_index():
+    assert len(pins_of(REPOSITORY / "requirements.lock")) > 100
+
+
+def test_the_locks_of_the_extras_agree_with_the_lock():
+    locked = pins_of(REPOSITORY / "requirements.lock")
+    extras = {path.stem.removeprefix("requirements-"): pins_of(path) for path in REPOSITORY.glob("requirements-*.lock")}
+    assert extras.keys() == CONFIGURATION["project"]["optional-dependencies"].keys()
+    for name, pinned in extras.items():
+        assert {package for package in pinned.keys() & locked.keys() if pinned[package] != locked[package]} == set()
+        wanted = CONFIGURATION["project"]["optional-dependencies"][name]
+        assert {re.split(r"[^\w-]", requirement)[0] for requirement in wanted} <= pinned.keys()
 
 
 def test_every_import_contract_breaks_when_it_is_broken(tmp_path):

@@ -1,10 +1,13 @@
 """Proof that no library's telemetry leaves the machine: every Python process notes each address it asks for."""
 
+import ipaddress
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -90,4 +93,23 @@ def test_the_servers_ask_for_no_address_outside(connections, server_settings):
     started, hosts = noted(connections)
     for server in ("dagster_webserver", "dagster._daemon", "mlflow"):
         assert any(server in process for process in started)
+    assert hosts == set()
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_and_who_shares_work_out_to_it_ask_for_no_address_outside(connections, start_ray_cluster):
+    work = "import sys; from storecast.forecasting.fan_out import fan_out;"
+    work += "print(*fan_out(pow, [(2, 3)], ray_address=sys.argv[1]))"
+    with start_ray_cluster() as cluster:
+        command = [sys.executable, "-c", work, cluster.address]
+        environment = {**os.environ, **cluster.environment}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        family = [psutil.Process(cluster.pid), *psutil.Process(cluster.pid).children(recursive=True)]
+        peers = {found.raddr.ip for process in family for found in process.net_connections("inet") if found.raddr}
+    assert done.stdout == "8\n", done.stderr
+    assert peers
+    assert all(ipaddress.ip_address(peer.removeprefix("::ffff:")).is_loopback for peer in peers)
+    started, hosts = noted(connections)
+    assert any("ray start" in process for process in started)
+    assert any("default_worker" in process for process in started)
     assert hosts == set()

@@ -89,3 +89,22 @@ def test_intervals_are_made_of_the_selection_origins_alone(results, policy, accu
     lower = one(again, level="total", model="champion", origin_date=again["origin_date"].max())["coverage_90"]
     assert lower < one(accuracy, level="total", model="champion",
                        origin_date=accuracy["origin_date"].max())["coverage_90"]  # fmt: skip
+
+
+def test_what_is_forecast_for_a_sold_out_day_counts_nowhere(results, policy):
+    import dataclasses
+
+    actual = results.actual.copy()
+    actual[:, :3, 5:8] = np.nan
+    sold_out = dataclasses.replace(results, actual=actual)
+    wild = {model: np.where(sold_out.is_sold_out, values * 50, values) for model, values in results.forecasts.items()}
+    found = c.ForecastAccuracy.validate(forecast_accuracy(sold_out, policy))
+    one_of = forecast_accuracy(dataclasses.replace(sold_out, forecasts=wild), policy)
+    single = found["model"] != "champion"  # a champion's fallbacks look at its whole forecast
+    assert found[single].equals(one_of[single])
+    naive, scored = results.forecasts["seasonal_naive"][4], ~np.isnan(actual[4])
+    both = scored & ~np.isnan(naive)
+    by_hand = abs(actual[4][both] - naive[both]).sum() / actual[4][both].sum()
+    row = one(found, level="product_channel", model="seasonal_naive", demand_class="all",
+              origin_date=found["origin_date"].max())  # fmt: skip
+    assert row["wape"] == pytest.approx(by_hand)

@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sktime.forecasting.naive import NaiveForecaster
+from statsforecast.models import HistoricAverage as TheirHistoricAverage
 from statsforecast.models import SeasonalNaive as TheirSeasonalNaive
 from statsforecast.models import SeasonalWindowAverage as TheirWindowAverage
 
-from storecast.forecasting.baselines import SeasonalNaive, SeasonalWindowAverage, seasonal_average
+from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive, SeasonalWindowAverage, seasonal_average
+from storecast.forecasting.panel import Panel
 
 
 @pytest.mark.parametrize("days", [30, 57])
@@ -35,3 +37,11 @@ def test_a_series_shorter_than_the_window_is_averaged_over_what_it_has():
 
 def test_parameters_are_those_sktime_reports():
     assert SeasonalWindowAverage(7, 8).get_params() == {"season_length": 7, "seasons": 8}
+
+
+@given(arrays(float, st.integers(1, 90), elements=st.floats(0, 1000)), st.integers(0, 5))
+def test_the_historic_average_equals_statsforecast(y, later):
+    units = np.r_[np.full(later, np.nan), y][None, :]
+    panel = Panel(pd.MultiIndex.from_tuples([("p", "shop")]), pd.RangeIndex(units.shape[1]), units)
+    ours = HistoricAverage().fit_panel(panel).predict_panel(5)[0]
+    np.testing.assert_allclose(ours, TheirHistoricAverage().forecast(y=y, h=5)["mean"], rtol=1e-12, atol=1e-12)

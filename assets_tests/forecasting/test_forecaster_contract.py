@@ -1,5 +1,7 @@
 """What every forecaster in the registry keeps, whatever it is."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,14 @@ from storecast.forecasting.panel import Panel
 from storecast.forecasting.registry import REGISTRY
 
 HORIZON = 28
-SLOW = {"prophet", "auto_arima", "auto_theta"}
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in REGISTRY]
+SLOW = {"prophet", "auto_arima"}
+LSTM = pytest.param(
+    "lstm", marks=[pytest.mark.slow, pytest.mark.skipif(find_spec("keras") is None, reason="extra `deep` not here")]
+)
+NAMES = [
+    LSTM if name == "lstm" else pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in REGISTRY
+]
 LOCAL = [
     pytest.param(spec.name, marks=pytest.mark.slow) if spec.name in SLOW else spec.name
     for spec in REGISTRY.values()

@@ -84,3 +84,13 @@ def test_nothing_sold_has_no_wape():
 def test_arrays_of_different_shape_are_an_error():
     with pytest.raises(ValueError, match="one shape"):
         metrics.wape([1, 2], [1])
+
+
+def test_days_whose_units_are_not_known_do_not_count():
+    actual, forecast = np.array([[4.0, np.nan, 6.0], [np.nan, np.nan, np.nan]]), np.full((2, 3), 5.0)
+    assert metrics.wape(actual, forecast) == 0.2
+    assert metrics.bias(actual, forecast) == 0.0
+    assert metrics.pinball(actual, forecast, 0.5) == 0.5
+    assert metrics.coverage(actual, forecast - 1, forecast) == 0.5
+    np.testing.assert_array_equal(metrics.rmsse(actual, forecast, np.array([2.0, 2.0])), [0.5, np.nan])
+    np.testing.assert_array_equal(metrics.mase(actual, forecast, np.array([2.0, 2.0])), [0.5, np.nan])

@@ -97,3 +97,16 @@ def test_champions_back_tests_hold_the_fallbacks_that_would_have_been_published(
     assert not forecast[4, dead].any()  # 186 days after its only sale
     begun = panel.units[young, 160:172].sum()
     np.testing.assert_allclose(forecast[3, young], begun / 14)  # twelve days old
+
+
+def test_what_is_forecast_for_a_sold_out_day_decides_nothing(results):
+    actual = results.actual.copy()
+    actual[:, ::2, 3:6] = np.nan
+    sold_out = dataclasses.replace(results, actual=actual).of_split(c.SELECTION)
+    forecasts = {name: np.where(sold_out.is_sold_out, 1e6, values) for name, values in sold_out.forecasts.items()}
+    policy, other = (
+        choose_champions(backtests) for backtests in (sold_out, dataclasses.replace(sold_out, forecasts=forecasts))
+    )
+    assert policy == other
+    by_series = choose_champions(sold_out, by="series")
+    assert choose_champions(dataclasses.replace(sold_out, forecasts=forecasts), by="series") == by_series

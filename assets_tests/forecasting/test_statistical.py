@@ -3,12 +3,10 @@ import pytest
 from statsforecast import models
 
 from storecast.forecasting.panel import Panel
-from storecast.forecasting.statistical import AutoARIMA, AutoETS, AutoTheta, Theta
+from storecast.forecasting.statistical import AutoARIMA, AutoETS
 
 PAIRS = [
     pytest.param(AutoETS(), models.AutoETS(season_length=7, model="ZNZ"), id="auto_ets"),
-    pytest.param(Theta(), models.DynamicOptimizedTheta(season_length=7), id="theta"),
-    pytest.param(AutoTheta(), models.AutoTheta(season_length=7), id="auto_theta", marks=pytest.mark.slow),
     pytest.param(
         AutoARIMA(), models.AutoARIMA(season_length=7, approximation=True), id="auto_arima", marks=pytest.mark.slow
     ),

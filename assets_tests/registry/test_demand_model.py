@@ -52,6 +52,10 @@ def days_of(product_ids: tuple[str, ...]) -> pd.DataFrame:
     frame["event_name"] = np.where(frame["has_event"], "first of the month", None)
     is_planned = frame["date"] >= days[HISTORY_DAYS]
     frame["units"] = np.where(is_planned, np.nan, rng.poisson(2.0 + frame["date"].dt.dayofweek, rows))
+    frame["is_in_stock"] = ~(
+        (frame["product_id"] == product_ids[0]) & frame["date"].isin(days[HISTORY_DAYS - 10 : HISTORY_DAYS - 5])
+    )
+    frame["units"] = frame["units"].where(frame["is_in_stock"], 0.0)
     frame["category"] = "shoes"
     return frame
 

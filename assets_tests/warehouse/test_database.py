@@ -304,3 +304,27 @@ def hash_of(memory: duckdb.DuckDBPyConnection, rows: list[tuple[str | None, int 
     if rows:
         memory.executemany("insert into t values (?, ?)", rows)
     return content_hash(memory, "t")
+
+
+def test_encoded_rows_are_the_rows_with_text_as_categories(warehouse):
+    sales = pd.DataFrame(
+        {
+            "product_id": [*HOSTILE, None] * 3,
+            "date": pd.date_range("2025-01-01", periods=3 * (len(HOSTILE) + 1)),
+            "units": 1.5,
+        }
+    )
+    warehouse.replace_table("bronze.sales", sales, SALES)
+    encoded, plain = (read("select * from bronze.sales") for read in (warehouse.read_encoded, warehouse.read))
+    assert list(encoded["product_id"].cat.categories) == HOSTILE
+    assert encoded["product_id"].tolist()[: len(HOSTILE)] == HOSTILE
+    assert encoded["product_id"].isna().equals(plain["product_id"].isna())
+    assert (encoded["date"] == plain["date"]).all()
+    assert encoded["units"].equals(plain["units"])
+
+
+def test_encoded_rows_of_an_empty_table_have_its_columns(warehouse):
+    warehouse.replace_table("bronze.sales", pd.DataFrame(columns=list(SALES)), SALES)
+    encoded = warehouse.read_encoded("select * from bronze.sales")
+    assert list(encoded.columns) == list(SALES)
+    assert encoded.empty

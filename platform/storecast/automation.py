@@ -3,9 +3,10 @@
 Each room's own sensors and schedules lie in its `automation` module.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -16,12 +17,17 @@ from storecast.warehouse.assets import PUBLISHED
 
 CHAINED_BY = "storecast/chained_by"
 CLI = "storecast_run"
+TUNING_CLI = "storecast_tune"
 
 PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/revenue_forecasts")
 PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
-DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE
-TRAINING = dg.AssetSelection.groups("forecasting", "registry") - PARTITIONED - PARTITION_TABLE
-PUBLICATION = dg.AssetSelection.groups("monitoring") | dg.AssetSelection.assets(PUBLISHED)
+LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
+DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND
+LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
+TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
+BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED
+TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
+PUBLICATION = LEVELS | dg.AssetSelection.groups("monitoring") | dg.AssetSelection.assets(PUBLISHED)
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,13 @@ JOBS = {
     "forecast": dg.define_asset_job(
         "forecast", PARTITIONED, description="Forecast the products of the partition keys."
     ),
-    "publish": dg.define_asset_job("publish", PUBLICATION, description="Report drift, publish what people read."),
+    "publish": dg.define_asset_job(
+        "publish", PUBLICATION, description="Add up to levels, report drift, publish what people read."
+    ),
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""
+
+TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
 
 
 def followers() -> list[dg.SensorDefinition]:
@@ -88,32 +98,41 @@ def run_stages(
     definitions: dg.Definitions,
     stages: Iterable[str] = JOBS,
     on_stage: Callable[[str], None] = lambda _: None,
+    *,
+    starter: str = CLI,
+    configs: Mapping[str, Any] | None = None,
 ) -> list[StageResult]:
     """Execute stages one after the other in this process, recorded in DAGSTER_HOME's instance for the UI to show.
 
+    `starter` tells apart whose runs they are; `configs` holds the configuration of assets by the name of their op.
     Raises `StageError` at the first that fails, naming the step, its error and its run.
     """
     with dg.DagsterInstance.get() as instance:
-        end_dead_runs(instance)
-        return [_run_stage(definitions, instance, stage, on_stage) for stage in stages]
+        end_dead_runs(instance, starter)
+        return [_run_stage(definitions, instance, stage, on_stage, starter, configs or {}) for stage in stages]
 
 
-def end_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark the runs of an earlier `storecast run` that was killed as failed; its lock is ours, so it is gone."""
+def end_dead_runs(instance: dg.DagsterInstance, starter: str = CLI) -> None:
+    """Mark the runs of an earlier process of this kind that was killed as failed; its lock is ours, so it is gone."""
     alive = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
-    for run in instance.get_runs(dg.RunsFilter(tags={CHAINED_BY: CLI}, statuses=alive)):
-        instance.report_run_failed(run, "its process was ended; `storecast run` started again")
+    for run in instance.get_runs(dg.RunsFilter(tags={CHAINED_BY: starter}, statuses=alive)):
+        instance.report_run_failed(run, "its process was ended; the same command started again")
 
 
 def _run_stage(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, stage: str, on_stage: Callable[[str], None]
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    stage: str,
+    on_stage: Callable[[str], None],
+    starter: str,
+    configs: Mapping[str, Any],
 ) -> StageResult:
     on_stage(stage)
-    tags = {CHAINED_BY: CLI}
+    tags = {CHAINED_BY: starter}
     if stage == "forecast":
         tags |= partition_range(instance)
     result = definitions.resolve_job_def(stage).execute_in_process(
-        instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}}
+        instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}, "ops": configs}
     )
     stats = instance.get_run_stats(result.run_id)
     if not result.success:

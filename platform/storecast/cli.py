@@ -90,6 +90,19 @@ def status(data_dir: Path | None) -> None:
 
 
 @main.command()
+@click.option("--model", default="lightgbm", show_default=True, help="A global model of the registry.")
+@click.option("--minutes", default=30.0, show_default=True, type=click.FloatRange(min=0), help="Time to search.")
+@click.option("--trials", type=click.IntRange(min=1), help="End with so many trials in all, if that comes first.")
+@data_dir_option
+@reporting_errors
+def tune(model: str, minutes: float, trials: int | None, data_dir: Path | None) -> None:
+    """Choose a model's parameters by back-tests. Killed or out of time, the same command goes on where it was."""
+    from storecast.tune import tune_model  # noqa: PLC0415 - as for `run`
+
+    tune_model(_settings(data_dir), model, minutes, trials, report=click.echo)
+
+
+@main.command()
 @click.option("--entity", help="Only rows of this entity, e.g. order_lines.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
 @data_dir_option
@@ -102,6 +115,25 @@ def quarantine(entity: str | None, limit: int, data_dir: Path | None) -> None:
         [entity, entity, limit],
     )
     click.echo(rows.to_string(index=False) if len(rows) else "no row is in quarantine")
+
+
+@main.command(name="what-if")
+@click.option("--product", "product_id", required=True, help="The product's id, as in gold.demand_forecasts.")
+@click.option("--channel", help="Only in this channel (default: in all that sell it).")
+@click.option("--price", "unit_price", type=float, help="A new price a unit.")
+@click.option("--promotion", "discount_share", type=float, help="A promotion with this discount: 0.2 is 20 % off.")
+@click.option("--from", "start", type=click.DateTime(["%Y-%m-%d"]), help="First day of the change.")
+@click.option("--to", "end", type=click.DateTime(["%Y-%m-%d"]), help="Last day of the change.")
+@data_dir_option
+@reporting_errors
+def what_if(data_dir: Path | None, **change: Any) -> None:
+    """Ask what a product would sell at another price, or on promotion."""
+    from storecast.forecasting.what_if import Change  # noqa: PLC0415 - models take seconds to import
+    from storecast.price_question import answer  # noqa: PLC0415
+
+    settings = _settings(data_dir)
+    click.echo("learning how units follow prices and promotions …", err=True)
+    click.echo(answer(Warehouse(settings.warehouse_path), Change(**change), settings))
 
 
 def _settings(data_dir: Path | None) -> Settings:

@@ -31,7 +31,7 @@ def compose(settings: Settings) -> dg.Definitions:
             warehouse.published,
         ],
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
-        jobs=list(automation.JOBS.values()),
+        jobs=[*automation.JOBS.values(), automation.TUNE],
         schedules=ingestion_automation.SCHEDULES,
         sensors=[*ingestion_automation.SENSORS, *automation.followers()],
         resources=resources_of(settings),

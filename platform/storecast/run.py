@@ -20,6 +20,7 @@ from storecast.warehouse.dbt import project_files
 
 PACKAGE = Path(__file__).parent
 LAST_RUN = "last_run.json"
+TUNED = "ops.tuned_parameters"
 STAGE_TITLES = {
     "refresh": "Source files to gold tables",
     "train": "Back-tests, champions, model",
@@ -86,12 +87,14 @@ def make_demo_shop(settings: Settings, report: Callable[[str], None]) -> None:
 
 
 def state_of(settings: Settings) -> str:
-    """Return a hash of all that decides the result: source files and their mappings, settings, code."""
+    """Return a hash of all that decides the result: source files and their mappings, settings, tuning, code."""
     source = resolve_source(settings)
     files = [(file.relative, file_sha256(file.path)) for file in find_files(source)]
     mappings = [(feed.name, feed.mapping_hash({})) for feed in source.feeds]
+    warehouse = Warehouse(settings.warehouse_path)
+    tuned = [(TUNED, warehouse.content_hash(TUNED))] if warehouse.exists(TUNED) else []
     code = [*PACKAGE.rglob("*.py"), *project_files()]
-    return fingerprint(settings, files + mappings, code)
+    return fingerprint(settings, files + mappings + tuned, code)
 
 
 def _with_source_facts(settings: Settings) -> Settings:

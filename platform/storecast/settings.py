@@ -27,6 +27,7 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 """Variables that keep every library's telemetry at home, and MLflow from unpickling and chatting."""
 
@@ -61,6 +62,11 @@ class Settings(BaseSettings):
     product_groups: int = Field(default=200, ge=1, description="How many keys products share above that number.")
     seed: int = 20_261_120
     fit_processes: int = Field(default=2, ge=1, description="Processes that fit models side by side.")
+    ray_address: str | None = Field(
+        default=None,
+        pattern=r"^[^\s/]+:\d+$",
+        description="host:port of the Ray cluster that fits models instead; this machine is a node of it.",
+    )
     lease_timeout_seconds: float = Field(default=900.0, gt=0, description="Longest wait for the warehouse.")
 
     dagster_port: int = 3000
@@ -102,6 +108,11 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """HTML reports."""
         return self.data_dir / "reports"
+
+    @property
+    def tuning_path(self) -> Path:
+        """Every trial of every search for parameters, so that a search can go on."""
+        return self.data_dir / "tuning.db"
 
     @property
     def dagster_home(self) -> Path:

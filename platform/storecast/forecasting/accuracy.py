@@ -29,6 +29,9 @@ def forecast_accuracy(backtests: Backtests, policy: Policy) -> pd.DataFrame:
     """Score champions and single models on the evaluation origins: the rows of `gold.forecast_accuracy`.
 
     A model that ran for some series only is measured on those, and so is the seasonal naive its skill refers to.
+    A day on which a series ended sold out is in no sum, neither its sales nor its forecast: demand was at least the
+    sales, and how much is not known. What remains leans to the days that did not sell out, so where stock-outs are
+    many, demand was a little above what is scored and a forecast without bias shows a small positive one.
     Quantiles are made from the errors of the selection origins alone, at each level from that level's own errors.
     RMSSE and MASE are means over nodes; pinball is the mean over seven quantiles, in units a node and day.
     """
@@ -48,7 +51,10 @@ def forecast_accuracy(backtests: Backtests, policy: Policy) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class _AtLevel:
-    """Sums at the nodes of a level over the series that a model forecast: (origins, nodes, horizon), NaN where none."""
+    """Sums at the nodes of a level over the series that a model forecast: (origins, nodes, horizon), NaN where none.
+
+    A series is in the sums of the days that it did not end sold out.
+    """
 
     actual: FloatArray
     forecast: FloatArray
@@ -57,11 +63,11 @@ class _AtLevel:
 
 
 def _at_level(level: Level, backtests: Backtests, forecast: FloatArray, naive: FloatArray) -> _AtLevel:
-    was_run = ~np.isnan(forecast)
-    is_node = level.total(was_run.astype(np.float64)) > 0
+    is_counted = ~(np.isnan(forecast) | np.isnan(backtests.actual))
+    is_node = level.total(is_counted.astype(np.float64)) > 0
 
     def total(values: FloatArray) -> FloatArray:
-        return np.where(is_node, level.total(np.where(was_run, values, 0.0)), np.nan)
+        return np.where(is_node, level.total(np.where(is_counted, values, 0.0)), np.nan)
 
     one_class = np.full(is_node.shape[:2], level.name, dtype=object)
     classes = backtests.classes if level.name == SERIES_LEVEL else one_class

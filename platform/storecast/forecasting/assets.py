@@ -4,28 +4,29 @@ What spans products is unpartitioned; `demand_forecasts` and `revenue_forecasts`
 product, or any selection, is forecast anew in seconds and its rows alone change.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from storecast.figures import as_markdown
 from storecast.forecasting import contracts as c
 from storecast.forecasting.accuracy import forecast_accuracy
-from storecast.forecasting.backtest import BacktestPlan, backtest, backtests_from_table, backtests_table, model_scores
-from storecast.forecasting.forecast import forecast_demand, train_global_models, training_id_of
+from storecast.forecasting.backtest import READ_COLUMNS, backtest, backtests_from_table, backtests_table, model_scores
+from storecast.forecasting.forecast import forecast_demand, train_global_models
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
-from storecast.forecasting.panel import Panel, panel_from_tables
+from storecast.forecasting.level_forecasts import backtest_levels, forecast_levels
+from storecast.forecasting.lost_demand import lost_demand_of
+from storecast.forecasting.panel import FloatArray, Panel, panel_from_tables
 from storecast.forecasting.partitions import partition_keys
 from storecast.forecasting.plots import forecast_plot
 from storecast.forecasting.registry import models_named
 from storecast.forecasting.revenue import forecast_revenue
 from storecast.forecasting.selection import champion_backtests, champions_table, choose_champions
-from storecast.settings import Settings
-from storecast.warehouse.database import content_hash
+from storecast.forecasting.trainings import CATEGORIES_SQL, plan_of, read_tuned, specs_of, study_name_of, training_of
+from storecast.forecasting.tuned_parameters import followed_by, tuned_table
 from storecast.warehouse.resources import PROGRESS, SettingsResource, WarehouseResource, table
 
 ROOM = "forecasting"
@@ -43,9 +44,14 @@ FITTED_MODELS = dg.AssetKey(["ops", "fitted_models"])
 INTERVAL_SCALES = dg.AssetKey(["ops", "interval_scales"])
 REGISTERED_MODELS = dg.AssetKey(["ops", "registered_models"])
 DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
+REVENUE_FORECASTS = dg.AssetKey(["gold", "revenue_forecasts"])
+LEVEL_BACKTESTS = dg.AssetKey(["ops", "level_backtests"])
+TUNED_PARAMETERS = dg.AssetKey(["ops", "tuned_parameters"])
 
-CATEGORIES_SQL = "select product_id, category from silver.products"
+BACKTESTS_SQL = f"select {', '.join(READ_COLUMNS)} from ops.backtests"
+OF_NEWEST = "where origin_date = (select max(origin_date) from gold.demand_forecasts)"
 OF_KEYS = "product_id in (select product_id from ops.product_partitions where partition_key in (select unnest(?)))"
+EVER_SOLD_OUT = "product_id in (select product_id from gold.daily_demand where not is_in_stock)"
 NEWEST_OF_KEYS_SQL = """
     with of_keys as (select * from gold.demand_forecasts where partition_key in (select unnest(?)))
     select * from of_keys where origin_date = (select max(origin_date) from of_keys)
@@ -69,18 +75,62 @@ def product_partitions(
     return keys
 
 
-@dg.asset(**table("ops.backtests", c.Backtests, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES])
+@dg.asset(**table("gold.lost_demand", c.LostDemand, room=ROOM), deps=[DAILY_DEMAND])
+def lost_demand(warehouse: WarehouseResource) -> pd.DataFrame:
+    """What was lost for want of stock, as the forecasts take it: one row a product, channel and sold-out day."""
+    return lost_demand_of(warehouse.read(f"select * from gold.daily_demand where {EVER_SOLD_OUT}"))
+
+
+class TuningConfig(dg.Config):
+    """Which model is tuned, and until when: so many minutes, or so many trials in all."""
+
+    model: str = "lightgbm"
+    minutes: float = 30.0
+    trials: int | None = None
+
+
+@dg.asset(
+    **table("ops.tuned_parameters", c.TunedParameters, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES]
+)
+def tuned_parameters(
+    context: dg.AssetExecutionContext, config: TuningConfig, warehouse: WarehouseResource, settings: SettingsResource
+) -> pd.DataFrame:
+    """Parameters of global models, tuned on the selection origins, with which trainings fit them: one row a model."""
+    from storecast.forecasting.tuning import MINUTE, Budget, tune  # noqa: PLC0415 - Optuna takes seconds to import
+
+    shop = settings.get()
+    spec = next(spec for spec in models_named([config.model]) if spec.name == config.model)
+    found = tune(
+        read_panel(warehouse),
+        spec,
+        plan_of(shop),
+        Budget(config.minutes * MINUTE, config.trials),
+        storage=shop.tuning_path,
+        study_name=study_name_of(warehouse.open(), shop, spec),
+        seed=shop.seed,
+        n_jobs=shop.fit_processes,
+        ray_address=shop.ray_address,
+        report=lambda line: context.log.info(line, extra=PROGRESS),
+    )
+    return followed_by(read_tuned(warehouse.open()), tuned_table([found]))
+
+
+@dg.asset(
+    **table("ops.backtests", c.Backtests, room=ROOM),
+    deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, TUNED_PARAMETERS],
+)
 def backtests(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
 ) -> pd.DataFrame:
     """What each model would have forecast: one row a split, origin, product, channel, day ahead and model."""
-    shop = settings.get()
+    shop, panel = settings.get(), read_panel(warehouse)
     results = backtest(
-        read_panel(warehouse),
-        models_named(shop.models),
+        panel,
+        specs_of(warehouse.open(), shop, panel),
         plan_of(shop),
         seed=shop.seed,
         n_jobs=shop.fit_processes,
+        ray_address=shop.ray_address,
         report=lambda line: context.log.info(line, extra=PROGRESS),
     )
     return backtests_table(results)
@@ -103,33 +153,43 @@ def backtests(
         ),
         "forecast_accuracy": dg.AssetOut(
             **table("gold.forecast_accuracy", c.ForecastAccuracy, room=ROOM),
-            description="Accuracy on origins without part in any choice: one row an origin, level, class and model.",
+            description="Accuracy on origins without part in any choice, days that ended sold out left out: "
+            "one row an origin, level, class and model.",
+        ),
+        "level_backtests": dg.AssetOut(
+            **table("ops.level_backtests", c.LevelBacktests, room=ROOM),
+            description="The champions' back-tests in units and money: one row a split, origin, level, node and day.",
         ),
     },
     deps=[BACKTESTS, DAILY_DEMAND, CATEGORIES],
 )
 def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Iterator[dg.Output[pd.DataFrame]]:
     """Scores, champions and intervals from the selection origins; accuracy from the evaluation origins alone."""
-    training_id, _ = training_of(warehouse, settings.get())
+    training_id, _ = training_of(warehouse.open(), settings.get())
     panel = read_panel(warehouse)
-    results = backtests_from_table(warehouse.read("select * from ops.backtests"), panel)
+    results = backtests_from_table(warehouse.read_encoded(BACKTESTS_SQL), panel)
     chosen_on = results.of_split(c.SELECTION)
     policy = choose_champions(chosen_on)
     scales = fit_interval_scales(chosen_on.actual, champion_backtests(chosen_on, policy), chosen_on.classes)
     yield dg.Output(model_scores(results), "model_scores")
-    yield dg.Output(champions_table(policy, panel, training_id), "champions")
+    yield dg.Output(champions_table(policy, results.panel, training_id), "champions")
     yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
     yield dg.Output(forecast_accuracy(results, policy), "forecast_accuracy")
+    champion, products = champion_backtests(results, policy), warehouse.read(CATEGORIES_SQL)
+    yield dg.Output(backtest_levels(results, champion, read_revenue(warehouse, panel), products), "level_backtests")
 
 
-@dg.asset(**table("ops.fitted_models", c.FittedModels, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES])
+@dg.asset(
+    **table("ops.fitted_models", c.FittedModels, room=ROOM),
+    deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, TUNED_PARAMETERS],
+)
 def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> pd.DataFrame:
     """Global models trained on all history, as text: one row a training and model."""
-    shop = settings.get()
-    training_id, snapshot_hash = training_of(warehouse, shop)
+    shop, panel = settings.get(), read_panel(warehouse)
+    training_id, snapshot_hash = training_of(warehouse.open(), shop)
     return train_global_models(
-        read_panel(warehouse),
-        models_named(shop.models),
+        panel,
+        specs_of(warehouse.open(), shop, panel),
         training_id=training_id,
         snapshot_hash=snapshot_hash,
         horizon=shop.horizon_days,
@@ -167,6 +227,7 @@ def demand_forecasts(
         model_version=model_version_of(warehouse),
         seed=shop.seed,
         n_jobs=shop.fit_processes,
+        ray_address=shop.ray_address,
     )
     tell_of_forecasts(context, warehouse, forecasts)
     return forecasts
@@ -184,9 +245,21 @@ def revenue_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     return forecast_revenue(forecasts, warehouse.read(f"select * from gold.planned_drivers where {OF_KEYS}", [keys]))
 
 
-def plan_of(shop: Settings) -> BacktestPlan:
-    """Return the back-test's plan from the settings."""
-    return BacktestPlan(shop.horizon_days, shop.selection_origins, shop.evaluation_origins)
+@dg.asset(
+    **table("gold.level_forecasts", c.LevelForecasts, room=ROOM, replace_on=[c.ORIGIN_DATE]),
+    deps=[DEMAND_FORECASTS, REVENUE_FORECASTS, LEVEL_BACKTESTS, CATEGORIES],
+)
+def level_forecasts(warehouse: WarehouseResource) -> pd.DataFrame:
+    """Units and revenue by product, category, seller, channel and total: one row an origin, level, node and day ahead.
+
+    They are the sums of the newest origin's forecasts; `series` says how many a node has.
+    """
+    return forecast_levels(
+        warehouse.read_encoded(f"select * from gold.demand_forecasts {OF_NEWEST}"),
+        warehouse.read_encoded(f"select * from gold.revenue_forecasts {OF_NEWEST}"),
+        warehouse.read_encoded("select * from ops.level_backtests"),
+        warehouse.read(CATEGORIES_SQL),
+    )
 
 
 def register_partitions(instance: dg.DagsterInstance, keys: Sequence[str]) -> None:
@@ -208,21 +281,12 @@ def read_panel(warehouse: WarehouseResource, keys: Sequence[str] | None = None) 
     )
 
 
-def training_of(warehouse: WarehouseResource, shop: Settings) -> tuple[str, str]:
-    """Return the training's id and the hash of the data it sees; the id changes with data, settings and code."""
-    with warehouse.open().reading() as connection:
-        hashes = [content_hash(connection, relation) for relation in ("gold.daily_demand", f"({CATEGORIES_SQL})")]
-    snapshot_hash = "-".join(hashes)
-    chosen = shop.model_dump(include={"horizon_days", "selection_origins", "evaluation_origins", "models", "seed"})
-    return training_id_of(snapshot_hash, {**chosen, "code": code_hash()}), snapshot_hash
-
-
-def code_hash() -> str:
-    """Return a hash of this room's code."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def read_revenue(warehouse: WarehouseResource, panel: Panel) -> FloatArray:
+    """Return what each series of a panel of all series took on each day, 0 before its first."""
+    revenue = np.zeros(panel.units.shape)
+    rows = warehouse.read("select revenue from gold.daily_demand order by product_id, channel, date")
+    revenue[~np.isnan(panel.units)] = rows[c.REVENUE]
+    return revenue
 
 
 def model_version_of(warehouse: WarehouseResource) -> str:

@@ -14,6 +14,7 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from storecast.forecasting.frames import followed_by, panel_from_frames, with_future
 from storecast.forecasting.intervals import residual_quantiles
 from storecast.forecasting.panel import FloatArray, IntArray, Panel, step_of
+from storecast.forecasting.unconstraining import unconstrained
 
 RESIDUAL_ORIGINS = 3
 
@@ -56,9 +57,9 @@ class PanelForecaster(BaseForecaster):
 
     # ------------------------------------------------------------------ the short way, for a panel checked once
     def fit_panel(self, panel: Panel) -> Self:
-        """Fit on a panel as `fit` does, without sktime's checks."""
-        self.panel_ = panel
-        self._learn_panel(panel)
+        """Fit on a panel as `fit` does, without sktime's checks; sold-out days count with their estimated demand."""
+        self.panel_ = unconstrained(panel)
+        self._learn_panel(self.panel_)
         return self
 
     def predict_panel(self, horizon: int) -> FloatArray:
@@ -69,6 +70,11 @@ class PanelForecaster(BaseForecaster):
         """Quantiles of each series' units, shape (series, horizon, alphas): never negative, rising with alpha."""
         quantiles = self._forecast_panel_quantiles(self.panel_, horizon, alphas)
         return np.maximum.accumulate(np.maximum(quantiles, 0.0), axis=2)
+
+    @property
+    def memory_days(self) -> int | None:
+        """So many of the latest days decide a forecast; None for all of them."""
+        return None
 
     # ------------------------------------------------------------------ what a subclass writes
     def _learn_panel(self, panel: Panel) -> None:
@@ -85,17 +91,20 @@ class PanelForecaster(BaseForecaster):
         return residual_quantiles(mean, actuals, forecasts, alphas)
 
     def _errors_within(self, panel: Panel, horizon: int) -> tuple[FloatArray, FloatArray]:
-        """Actual units and forecasts, each (origins, series, horizon), at the latest origins that leave a history."""
+        """Actual units and forecasts, each (origins, series, horizon), at the latest origins that leave a history.
+
+        Actual units are NaN on sold-out days.
+        """
         origins = [panel.days - step * horizon for step in range(1, RESIDUAL_ORIGINS + 1)]
         origins = [origin for origin in origins if origin >= min(horizon, 14)]
         shape = (len(origins), len(panel.keys), horizon)
-        actuals, forecasts = np.full(shape, np.nan), np.full(shape, np.nan)
+        actuals, forecasts, counted = np.full(shape, np.nan), np.full(shape, np.nan), panel.counted_units
         for number, origin in enumerate(origins):
             rows = np.flatnonzero(panel.first_day < origin)
             if len(rows):
                 earlier = self.clone().fit_panel(panel.until(origin, horizon))
                 forecasts[number, rows] = earlier.predict_panel(horizon)
-                actuals[number, rows] = panel.units[rows, origin : origin + horizon]
+                actuals[number, rows] = counted[rows, origin : origin + horizon]
         return actuals, forecasts
 
     # ------------------------------------------------------------------ sktime's side
@@ -114,7 +123,7 @@ class PanelForecaster(BaseForecaster):
         self._name_frequency(panel.times)
         if update_params:
             return self.fit_panel(panel)
-        self.panel_ = panel
+        self.panel_ = unconstrained(panel)
         return self
 
     def _predict(self, fh: ForecastingHorizon, X: pd.DataFrame | None) -> pd.DataFrame:  # noqa: N803
@@ -154,3 +163,24 @@ class PanelForecaster(BaseForecaster):
             codes=[*codes, np.tile(np.arange(len(times)), len(keys))],
             names=[*keys.names, self.panel_.times.name],
         )
+
+
+class GlobalForecaster(PanelForecaster):
+    """A forecaster that learns once over all series and is stored as text, to speak later of any of them or new ones.
+
+    A subclass writes `_learn_panel`, `_forecast_panel`, `to_payload` and `from_payload`.
+    """
+
+    def to_payload(self) -> str:
+        """The fitted model as text: no pickle, and the same text for the same model."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_payload(cls, payload: str) -> Self:
+        """The forecaster that `to_payload` wrote; it predicts for the panel given to `with_panel`."""
+        raise NotImplementedError
+
+    def with_panel(self, panel: Panel) -> Self:
+        """Let `predict_panel` speak of these series, learning nothing from them: one product or many, known or new."""
+        self.panel_ = panel
+        return self

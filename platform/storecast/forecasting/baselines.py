@@ -1,11 +1,13 @@
-"""Closed-form forecasters: whole panels by slicing, no loop over series."""
+"""Closed-form forecasters: whole panels at once, no loop over series in Python."""
 
 from typing import Any, ClassVar
 
 import numpy as np
 
 from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.compilation import compiled
 from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.states import StateForecaster
 
 
 class SeasonalNaive(PanelForecaster):
@@ -30,8 +32,36 @@ class SeasonalNaive(PanelForecaster):
         self.season_length = season_length
         super().__init__()
 
+    @property
+    def memory_days(self) -> int:
+        """One season."""
+        return self.season_length
+
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         return seasonal_average(panel.units, self.season_length, 1, horizon)
+
+
+class HistoricAverage(StateForecaster):
+    """The mean of all days of a series.
+
+    >>> import pandas as pd
+    >>> from storecast.forecasting.baselines import HistoricAverage
+    >>> y = pd.Series([3.0, 1.0, 4.0, 1.0], index=pd.period_range("2025-01-01", periods=4))
+    >>> HistoricAverage().fit(y).predict(fh=[1, 2]).tolist()
+    [2.25, 2.25]
+    """
+
+    def fit_states(self, units: FloatArray) -> FloatArray:
+        """Units and days of each series."""
+        return self.update_states(np.zeros((len(units), 2)), units)
+
+    def update_states(self, states: FloatArray, units: FloatArray) -> FloatArray:
+        """Added day by day: a sum whose order does not depend on how many days come at once."""
+        return _totals_after(np.ascontiguousarray(units), states)
+
+    def forecast_states(self, states: FloatArray, horizon: int) -> FloatArray:
+        """Units a day."""
+        return np.repeat((states[:, 0] / states[:, 1])[:, None], horizon, axis=1)
 
 
 class SeasonalWindowAverage(PanelForecaster):
@@ -55,6 +85,11 @@ class SeasonalWindowAverage(PanelForecaster):
         self.season_length = season_length
         self.seasons = seasons
         super().__init__()
+
+    @property
+    def memory_days(self) -> int:
+        """The seasons that are averaged."""
+        return self.season_length * self.seasons
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         return seasonal_average(panel.units, self.season_length, self.seasons, horizon)
@@ -82,3 +117,14 @@ def seasonal_average(units: FloatArray, season_length: int, seasons: int, horizo
     overall = values.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     season = np.where(count > 0, total / np.maximum(count, 1), overall[:, None])
     return season[:, np.arange(horizon) % season_length]
+
+
+@compiled
+def _totals_after(units: FloatArray, states: FloatArray) -> FloatArray:
+    totals = states.copy()
+    for row in range(len(units)):
+        for value in units[row]:
+            if not np.isnan(value):
+                totals[row, 0] += value
+                totals[row, 1] += 1.0
+    return totals

@@ -22,6 +22,50 @@ WORSE_SQL = """
     group by level
     having avg(skill_over_seasonal_naive) <= 0
 """
+SHOWN = 20
+LARGEST_GAP = 1e-6
+"""Units, or money; rounding alone may make it as large where a sum has thirteen digits or more."""
+INCOHERENT_SQL = """
+    with origin as (select max(origin_date) as origin_date from gold.level_forecasts),
+    series as (
+        select demand.*, revenue.mean_revenue, coalesce(category, 'unknown') as category,
+            coalesce(seller_id, 'unknown') as seller_id
+        from gold.demand_forecasts as demand
+        inner join origin using (origin_date)
+        inner join gold.revenue_forecasts as revenue using (origin_date, product_id, channel, date)
+        left join silver.products as products on products.product_id = demand.product_id
+    ),
+    sums as (
+        select date, unnest([
+            {'level': 'product', 'node': product_id}, {'level': 'category', 'node': category},
+            {'level': 'seller', 'node': seller_id}, {'level': 'channel', 'node': channel},
+            {'level': 'total', 'node': 'total'}
+        ], recursive := true), mean_units, mean_revenue
+        from series
+    ),
+    expected as (
+        select level, node, date, sum(mean_units) as units, coalesce(sum(mean_revenue), 0) as revenue
+        from sums group by all
+    )
+    select level, node, date, published.mean_units, expected.units, published.mean_revenue, expected.revenue
+    from (select * from gold.level_forecasts inner join origin using (origin_date)) as published
+    full join expected using (level, node, date)
+    where not coalesce(
+        abs(published.mean_units - expected.units) <= greatest(?, 1e-12 * expected.units)
+        and abs(coalesce(published.mean_revenue, 0) - expected.revenue) <= greatest(?, 1e-12 * expected.revenue), false
+    )
+    order by all
+"""
+
+
+@dg.asset_check(asset=["gold", "level_forecasts"], blocking=True)
+def levels_add_up(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Units and revenue of every node are the sums of its series' forecasts of the same origin, to 1e-6."""
+    wrong = warehouse.read(INCOHERENT_SQL, [LARGEST_GAP, LARGEST_GAP])
+    shown = wrong.head(SHOWN).to_markdown(index=False)
+    return dg.AssetCheckResult(
+        passed=wrong.empty, metadata={"wrong_rows": len(wrong), "first": dg.MetadataValue.md(shown)}
+    )
 
 
 @dg.asset_check(asset=["gold", "demand_forecasts"])
@@ -46,4 +90,4 @@ def champion_beats_seasonal_naive(warehouse: WarehouseResource) -> dg.AssetCheck
     )
 
 
-CHECKS = [*contract_checks(TABLES), every_product_has_a_forecast, champion_beats_seasonal_naive]
+CHECKS = [*contract_checks(TABLES), every_product_has_a_forecast, champion_beats_seasonal_naive, levels_add_up]

@@ -13,17 +13,25 @@ import pandera.pandas as pa
 PRODUCT_ID: Final = "product_id"
 CHANNEL: Final = "channel"
 CATEGORY: Final = "category"
+SELLER_ID: Final = "seller_id"
 DATE: Final = "date"
 UNITS: Final = "units"
+REVENUE: Final = "revenue"
+UNPRICED_UNITS: Final = "unpriced_units"
 UNIT_PRICE: Final = "unit_price"
 IS_ON_PROMOTION: Final = "is_on_promotion"
 DISCOUNT_SHARE: Final = "discount_share"
+IS_IN_STOCK: Final = "is_in_stock"
 IS_PRICE_PLANNED: Final = "is_price_planned"
 HAS_EVENT: Final = "has_event"
 EVENT_NAME: Final = "event_name"
+EVENT_JOIN: Final = " + "
 ORIGIN_DATE: Final = "origin_date"
 HORIZON_DAY: Final = "horizon_day"
 HORIZON_DAYS: Final = "horizon_days"
+ESTIMATED_UNITS: Final = "estimated_demand_units"
+LOST_UNITS: Final = "lost_units"
+LOST_REVENUE: Final = "lost_revenue"
 MEAN_UNITS: Final = "mean_units"
 MEAN_REVENUE: Final = "mean_revenue"
 MODEL: Final = "model"
@@ -33,6 +41,7 @@ PARTITION_KEY: Final = "partition_key"
 DEMAND_CLASS: Final = "demand_class"
 SPLIT: Final = "split"
 LEVEL: Final = "level"
+NODE: Final = "node"
 SERIES: Final = "series"
 WINDOW_START_DATE: Final = "window_start_date"
 WINDOW_END_DATE: Final = "window_end_date"
@@ -49,18 +58,26 @@ TRAINING_ID: Final = "training_id"
 REASON: Final = "reason"
 PAYLOAD: Final = "payload"
 PARAMETERS: Final = "parameters"
+LAYOUT: Final = "layout"
+STATES_BLOB: Final = "states_blob"
+DAYS_BLOB: Final = "days_blob"
 SNAPSHOT_HASH: Final = "snapshot_hash"
 SCOPE: Final = "scope"
 FROM_DAY: Final = "from_day"
 FROM_UNITS: Final = "from_units"
 QUANTILE: Final = "quantile"
 VALUE: Final = "value"
+LOSS: Final = "loss"
+DEFAULT_LOSS: Final = "default_loss"
+TRIALS: Final = "trials"
 
 SELECTION: Final = "selection"
 EVALUATION: Final = "evaluation"
 CHAMPION: Final = "champion"
 ALL_CLASSES: Final = "all"
 LEVELS: Final = ("product_channel", "product", "category", "channel", "total")
+SHOP_LEVELS: Final = ("product", "category", "seller", "channel", "total")
+"""Levels of `gold.level_forecasts`; the series themselves are in `gold.demand_forecasts`."""
 
 QUANTILES: Final = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 UNIT_QUANTILES: Final = tuple(f"p{round(alpha * 100):02d}_units" for alpha in QUANTILES)
@@ -102,6 +119,19 @@ class DailyDemand(_DriversOfADay):
 
 class PlannedDrivers(_DriversOfADay):
     """The columns of `gold.planned_drivers` that this room reads: the days after the last day loaded."""
+
+
+class LostDemand(_Contract):
+    """One row a product, channel and day that ended sold out."""
+
+    product_id: str
+    channel: str
+    date: pa.DateTime
+    units: float = _quantity(ge=0, description="Units sold before the stock was gone.")
+    estimated_demand_units: float = _quantity(ge=0, description="Units that would have been sold, as estimated.")
+    lost_units: float = _quantity(ge=0, description="Estimated demand less units sold.")
+    unit_price: float = _quantity(required=False, ge=0, description="Price of a piece that day.")
+    lost_revenue: float = _quantity(required=False, ge=0, description="Lost units at that price; null without one.")
 
 
 class DemandForecasts(_Contract):
@@ -153,8 +183,45 @@ class RevenueForecasts(_Contract):
     partition_key: str = pa.Field(description="The Dagster partition that holds the product.")
 
 
+class LevelForecasts(_Contract):
+    """One row an origin, level, node and day ahead; revenue is missing where a node's units have no price at all."""
+
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
+    level: str = pa.Field(isin=SHOP_LEVELS)
+    node: str = pa.Field(description="Product, category, seller or channel; `total` for the shop.")
+    date: pa.DateTime
+    horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
+    series: int = _quantity(ge=1, description="Products by channel that the node sums.")
+    mean_units: float = _quantity(ge=0, description="Expected units: the sum of gold.demand_forecasts.")
+    p05_units: float = _quantity(ge=0, description="5 % quantile of units; quantiles do not add up.")
+    p10_units: float = _quantity(ge=0, description="10 % quantile of units.")
+    p25_units: float = _quantity(ge=0, description="25 % quantile of units.")
+    p50_units: float = _quantity(ge=0, description="50 % quantile of units.")
+    p75_units: float = _quantity(ge=0, description="75 % quantile of units.")
+    p90_units: float = _quantity(ge=0, description="90 % quantile of units.")
+    p95_units: float = _quantity(ge=0, description="95 % quantile of units.")
+    unpriced_units: float = _quantity(ge=0, description="Expected units without a known price, not in the revenue.")
+    mean_revenue: float = _quantity(
+        required=False, ge=0, description="Expected revenue, the sum of gold.revenue_forecasts, in the shop's currency."
+    )
+    p05_revenue: float = _quantity(required=False, ge=0, description="5 % quantile of revenue; they do not add up.")
+    p10_revenue: float = _quantity(required=False, ge=0, description="10 % quantile of revenue.")
+    p25_revenue: float = _quantity(required=False, ge=0, description="25 % quantile of revenue.")
+    p50_revenue: float = _quantity(required=False, ge=0, description="50 % quantile of revenue.")
+    p75_revenue: float = _quantity(required=False, ge=0, description="75 % quantile of revenue.")
+    p90_revenue: float = _quantity(required=False, ge=0, description="90 % quantile of revenue.")
+    p95_revenue: float = _quantity(required=False, ge=0, description="95 % quantile of revenue.")
+
+    @pa.dataframe_check(error="quantiles rise with their share and nothing is infinite")
+    @classmethod
+    def quantiles_rise(cls, forecasts: pd.DataFrame) -> bool:
+        """Whether each row's quantiles are in order and finite, those of revenue where it has any."""
+        is_priced = forecasts[MEAN_REVENUE].notna()
+        return _is_rising(forecasts, UNIT_QUANTILES) and _is_rising(forecasts[is_priced], REVENUE_QUANTILES)
+
+
 class ForecastAccuracy(_Contract):
-    """One row an evaluation origin, level, demand class and model."""
+    """One row an evaluation origin, level, demand class and model; days that ended sold out are left out."""
 
     origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     level: str = pa.Field(isin=LEVELS)
@@ -193,7 +260,22 @@ class Backtests(_Contract):
     horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
     model: str
     mean_units: float = _quantity(ge=0, description="Expected units.")
+    units: float = _quantity(required=False, ge=0, description="Units sold; null where the day ended sold out.")
+
+
+class LevelBacktests(_Contract):
+    """One row a split, origin, level, node and day ahead: what the champions would have forecast, and what was sold."""
+
+    split: str = pa.Field(isin=(SELECTION, EVALUATION))
+    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
+    level: str = pa.Field(isin=SHOP_LEVELS)
+    node: str = pa.Field(description="Product, category, seller or channel; `total` for the shop.")
+    date: pa.DateTime
+    horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
+    mean_units: float = _quantity(ge=0, description="Expected units.")
     units: float = _quantity(ge=0)
+    mean_revenue: float = _quantity(ge=0, description="Expected units at the prices known at the origin.")
+    revenue: float = _quantity(ge=0)
 
 
 class ModelScores(_Contract):
@@ -257,6 +339,33 @@ class FittedModels(_Contract):
     snapshot_hash: str = pa.Field(description="A hash of the data the training saw.")
 
 
+class FittedChampions(_Contract):
+    """One row a product and channel: what its champion keeps of it, so that it is forecast without its history."""
+
+    training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
+    origin_date: pa.DateTime = pa.Field(description="The last day known.")
+    product_id: str
+    channel: str
+    category: str
+    demand_class: str = pa.Field(description="Smooth, erratic, intermittent, lumpy, new or inactive.")
+    model: str = pa.Field(description="The champion; empty where the series began after the training.")
+    layout: str = pa.Field(description="How the two blobs are read, as JSON.")
+    states_blob: Any = pa.Field(description="States of the champion's models, floats.")
+    days_blob: Any = pa.Field(description="The latest days of units and drivers, packed.")
+
+
+class TunedParameters(_Contract):
+    """One row a model whose parameters were tuned; a loss is the error over seasonal naive's, the mean over levels."""
+
+    model: str = pa.Field(unique=True)
+    parameters: str = pa.Field(description="What takes the place of the model's defaults, as JSON.")
+    loss: float = _quantity(ge=0, description="With these parameters, on the selection origins.")
+    default_loss: float = _quantity(ge=0, description="With the model's defaults.")
+    trials: int = _quantity(ge=1, description="How many sets of parameters were tried, the defaults among them.")
+    window_start_date: pa.DateTime = pa.Field(description="First day whose sales decided.")
+    window_end_date: pa.DateTime = pa.Field(description="Last day whose sales decided, before any evaluation origin's.")
+
+
 class ProductPartitions(_Contract):
     """One row a product."""
 
@@ -267,13 +376,17 @@ class ProductPartitions(_Contract):
 TABLES: Final = {
     "gold.demand_forecasts": DemandForecasts,
     "gold.forecast_accuracy": ForecastAccuracy,
+    "gold.level_forecasts": LevelForecasts,
+    "gold.lost_demand": LostDemand,
     "gold.revenue_forecasts": RevenueForecasts,
     "ops.backtests": Backtests,
     "ops.champions": Champions,
     "ops.fitted_models": FittedModels,
     "ops.interval_scales": IntervalScales,
+    "ops.level_backtests": LevelBacktests,
     "ops.model_scores": ModelScores,
     "ops.product_partitions": ProductPartitions,
+    "ops.tuned_parameters": TunedParameters,
 }
 
 

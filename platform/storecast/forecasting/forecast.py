@@ -10,13 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from storecast.forecasting import contracts as c
+from storecast.forecasting.chunks import Part, forecasts_of
 from storecast.forecasting.demand_classes import demand_classes
 from storecast.forecasting.fallbacks import SEASONAL_NAIVE, with_fallbacks
-from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.intervals import scales_from_table
 from storecast.forecasting.panel import FloatArray, Panel
 from storecast.forecasting.registry import REGISTRY, ModelSpec
 from storecast.forecasting.selection import members, picked
+from storecast.forecasting.unconstraining import unconstrained
 
 ID_LENGTH: Final = 16
 TextArray = npt.NDArray[np.object_]
@@ -43,11 +44,11 @@ def train_global_models(
     n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Train the global ones among the models on all history: the rows of `ops.fitted_models`, their payload text."""
-    known = panel.until(panel.days, horizon)
+    known = unconstrained(panel).until(panel.days, horizon)
     rows = []
     for spec in specs:
         if spec.is_global:
-            forecaster = spec.make(seed, n_jobs, horizon).fit_panel(known)
+            forecaster = spec.forecaster(seed, n_jobs, horizon).fit_panel(known)
             parameters = {"model": spec.name, "horizon": horizon, **forecaster.get_params()}
             rows.append(
                 {
@@ -73,30 +74,49 @@ def forecast_demand(
     model_version: str,
     seed: int = 0,
     n_jobs: int = 1,
+    ray_address: str | None = None,
 ) -> pd.DataFrame:
     """Forecast every series of a panel by its champion: the rows of `gold.demand_forecasts`.
 
     The panel may hold all products or one: the numbers of a series do not depend on which others are beside it. A
-    series that `champions` lacks, or whose history is too thin, gets a fallback and the reason. `partition_keys` maps
-    product to key. Raises `ValueError` where a champion needs a global model that `fitted_models` lacks.
+    series that `champions` lacks, or whose history is too thin, gets a fallback and the reason. Days that ended sold
+    out count with their estimated demand: forecast is what will be wanted, in stock or not. `partition_keys` maps
+    product to key. Local models are shared out as `fan_out` says. Raises `ValueError` where a champion needs a global
+    model that `fitted_models` lacks.
     """
-    known = panel.until(panel.days, horizon)
-    classes, models = _champions_of(known, champions)
+    known = unconstrained(panel).until(panel.days, horizon)
+    classes, models = champions_of(known, champions)
     has_champion = models != ""
     forecast = np.full((len(known.keys), horizon), np.nan)
     if has_champion.any():
         forecast[has_champion] = _by_models(
-            known.take(has_champion), models[has_champion], fitted_models, horizon, seed, n_jobs
+            known.take(has_champion), models[has_champion], fitted_models, horizon, seed, n_jobs, ray_address
         )
-    mean, named, reasons = with_fallbacks(forecast, models, known.units)
-    for row in np.flatnonzero(~has_champion & (named == SEASONAL_NAIVE)):
+    return published_forecasts(known, forecast, classes, models, interval_scales, partition_keys, model_version)
+
+
+def published_forecasts(
+    panel: Panel,
+    forecast: FloatArray,
+    classes: TextArray,
+    models: TextArray,
+    interval_scales: pd.DataFrame,
+    partition_keys: Mapping[str, str],
+    model_version: str,
+) -> pd.DataFrame:
+    """What champions said, with fallbacks and quantiles: the rows of `gold.demand_forecasts`.
+
+    `forecast` is (series, horizon), NaN where a series of the panel has no champion and `models` is empty.
+    """
+    mean, named, reasons = with_fallbacks(forecast, models, panel.units)
+    for row in np.flatnonzero((models == "") & (named == SEASONAL_NAIVE)):
         reasons[row] = "no champion: the series began after the last training"
-    scales, spreads = scales_from_table(interval_scales, known.keys)
+    scales, spreads = scales_from_table(interval_scales, panel.keys)
     quantiles = scales.quantiles(mean, classes, spreads)
-    return _table(known, mean, quantiles, named, reasons, partition_keys, model_version)
+    return forecast_table(panel, mean, quantiles, named, reasons, partition_keys, model_version)
 
 
-def _champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, TextArray]:
+def champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, TextArray]:
     """Demand class and champion of each series; where `champions` lacks it, today's class and an empty name."""
     row = pd.MultiIndex.from_frame(champions[[c.PRODUCT_ID, c.CHANNEL]]).get_indexer(panel.keys)
     is_missing = row < 0
@@ -109,34 +129,42 @@ def _champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, Tex
 
 
 def _by_models(
-    panel: Panel, models: TextArray, fitted_models: pd.DataFrame, horizon: int, seed: int, n_jobs: int
+    panel: Panel,
+    models: TextArray,
+    fitted_models: pd.DataFrame,
+    horizon: int,
+    seed: int,
+    n_jobs: int,
+    ray_address: str | None,
 ) -> FloatArray:
     """Each series' mean by its champion; a base model runs for just the series that need it."""
     needed = sorted({member for model in np.unique(models.astype(str)) for member in members(model)})
-    forecasts = {}
+    forecasts = {name: np.full((len(panel.keys), horizon), np.nan) for name in needed}
+    local = []
     for name in needed:
-        rows = np.array([name in members(model) for model in models])
-        values = np.full((len(panel.keys), horizon), np.nan)
-        part = panel.take(rows)
-        if REGISTRY[name].is_global:
-            forecaster = GlobalLightGBM.from_payload(_payload(fitted_models, name)).with_panel(part)
+        rows = np.flatnonzero([name in members(model) for model in models])
+        spec = REGISTRY[name]
+        if spec.load is not None:
+            known = spec.load(payload_of(fitted_models, name)).with_panel(panel.take(rows))
+            forecasts[name][rows] = known.predict_panel(horizon)
         else:
-            forecaster = REGISTRY[name].make(seed, n_jobs, horizon).fit_panel(part)
-        values[rows] = forecaster.predict_panel(horizon)
-        forecasts[name] = values
+            local.append(Part(spec, panel.days, rows))
+    for part, values in forecasts_of(local, panel, horizon=horizon, seed=seed, n_jobs=n_jobs, ray_address=ray_address):
+        forecasts[part.spec.name][part.rows] = values
     return picked(forecasts, models)
 
 
-def _payload(fitted_models: pd.DataFrame, name: str) -> str:
-    found = fitted_models[fitted_models[c.MODEL] == name]
+def payload_of(fitted_models: pd.DataFrame, name: str) -> str:
+    """The text of a global model; raises `ValueError` where `fitted_models` has not exactly one of that name."""
+    found = np.flatnonzero(fitted_models[c.MODEL].to_numpy() == name)
     if len(found) != 1:
         raise ValueError(
             f"fitted_models has {len(found)} rows of model {name!r}: pass the one of the champions' training"
         )
-    return str(found[c.PAYLOAD].iloc[0])
+    return str(fitted_models[c.PAYLOAD].iloc[found[0]])
 
 
-def _table(
+def forecast_table(
     panel: Panel,
     mean: FloatArray,
     quantiles: FloatArray,
@@ -145,6 +173,10 @@ def _table(
     partition_keys: Mapping[str, str],
     model_version: str,
 ) -> pd.DataFrame:
+    """Means (series, horizon) and quantiles (series, horizon, quantiles) as the rows of `gold.demand_forecasts`.
+
+    Raises `ValueError` where `partition_keys` lacks a product.
+    """
     series, horizon = mean.shape
     origin = panel.times[-1]
     product_ids = panel.keys.get_level_values(0).to_numpy(object)

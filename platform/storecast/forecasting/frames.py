@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from storecast.forecasting import contracts as c
-from storecast.forecasting.panel import DRIVERS, FloatArray, IntArray, Panel
+from storecast.forecasting.panel import DRIVERS, BoolArray, FloatArray, IntArray, Panel
 
 ONLY_SERIES = "series"
 
@@ -15,8 +15,8 @@ def panel_from_frames(y: pd.DataFrame, X: pd.DataFrame | None = None) -> Panel: 
     """Make a panel of a multi-index frame: the last level is time, those before it name the series.
 
     Columns of `X` with the names of `panel.DRIVERS` become drivers, others are not used; as `X` is known in advance
-    by sktime's rule, its prices count as planned unless it says otherwise. Raises `ValueError` where series end at
-    different times or lack one.
+    by sktime's rule, its prices count as planned unless it says otherwise. Its column `is_in_stock`, if it has one, is
+    the panel's. Raises `ValueError` where series end at different times or lack one.
     """
     y = _with_series_level(y)
     rows, keys = _series_of(y.index)
@@ -27,8 +27,15 @@ def panel_from_frames(y: pd.DataFrame, X: pd.DataFrame | None = None) -> Panel: 
         raise ValueError(
             "y has a series with a time missing after its first: pass series without gaps and of equal end"
         )
-    drivers = {} if X is None else _drivers_of(_with_series_level(X), keys, times)
-    return Panel(keys=keys, times=times, units=units, drivers=drivers, statics=keys.to_frame(index=False))
+    X = None if X is None else _with_series_level(X)  # noqa: N806
+    return Panel(
+        keys=keys,
+        times=times,
+        units=units,
+        drivers={} if X is None else _drivers_of(X, keys, times),
+        statics=keys.to_frame(index=False),
+        is_in_stock=None if X is None else _stock_flags_of(X, keys, times),
+    )
 
 
 def with_future(panel: Panel, X: pd.DataFrame | None) -> Panel:  # noqa: N803
@@ -55,8 +62,20 @@ def followed_by(panel: Panel, later: Panel) -> Panel:
     new = later.times > panel.times[-1]
     known = {name: driver[:, : panel.days] for name, driver in panel.drivers.items()}
     drivers = {name: np.hstack([driver, later.drivers[name][rows][:, new]]) for name, driver in known.items()}
-    units = np.hstack([panel.units, later.units[rows][:, new]])
-    return replace(panel, times=panel.times.append(later.times[new]), units=units, drivers=drivers)
+    return replace(
+        panel,
+        times=panel.times.append(later.times[new]),
+        units=np.hstack([panel.units, later.units[rows][:, new]]),
+        drivers=drivers,
+        is_in_stock=_flags_followed_by(panel, later, rows, new),
+        is_unconstrained=False,
+    )
+
+
+def _flags_followed_by(panel: Panel, later: Panel, rows: IntArray, new: BoolArray) -> BoolArray:
+    """Where a day was in stock; days whose demand was estimated before stay as they were estimated."""
+    before = panel.is_sold_out & (not panel.is_unconstrained)
+    return ~np.hstack([before, later.is_sold_out[rows][:, new]])
 
 
 def _with_series_level(frame: pd.DataFrame) -> pd.DataFrame:
@@ -90,11 +109,26 @@ def _matrix(values: pd.Series, rows: IntArray, columns: IntArray, shape: tuple[i
 
 def _drivers_of(X: pd.DataFrame, keys: pd.MultiIndex, times: pd.Index) -> dict[str, FloatArray]:  # noqa: N803
     """The drivers among the columns of `X` on some times, NaN where it has no row."""
+    drivers = _columns_of(X, DRIVERS, keys, times)
+    if drivers and c.IS_PRICE_PLANNED not in drivers:
+        drivers[c.IS_PRICE_PLANNED] = np.ones((len(keys), len(times)))
+    return drivers
+
+
+def _stock_flags_of(X: pd.DataFrame, keys: pd.MultiIndex, times: pd.Index) -> BoolArray | None:  # noqa: N803
+    """What `X` says of stocks, true where it has no row; None where it says nothing."""
+    found = _columns_of(X, (c.IS_IN_STOCK,), keys, times)
+    return found[c.IS_IN_STOCK] != 0 if found else None
+
+
+def _columns_of(
+    X: pd.DataFrame,  # noqa: N803
+    names: tuple[str, ...],
+    keys: pd.MultiIndex,
+    times: pd.Index,
+) -> dict[str, FloatArray]:
     own_rows, own_keys = _series_of(X.index)
     rows = keys.get_indexer(own_keys)[own_rows]
     columns = times.get_indexer(X.index.get_level_values(-1))
     shape = (len(keys), len(times))
-    drivers = {name: _matrix(X[name], rows, columns, shape) for name in DRIVERS if name in X.columns}
-    if drivers and c.IS_PRICE_PLANNED not in drivers:
-        drivers[c.IS_PRICE_PLANNED] = np.ones(shape)
-    return drivers
+    return {name: _matrix(X[name], rows, columns, shape) for name in names if name in X.columns}

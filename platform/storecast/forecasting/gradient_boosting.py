@@ -1,11 +1,12 @@
 """One boosted model over all series: LightGBM on recent levels, prices, promotions, events and the calendar."""
 
 import json
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import lightgbm as lgb
 import numpy as np
 
+from storecast.forecasting import contracts as c
 from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.features import (
     CATEGORICAL_FEATURES,
@@ -21,6 +22,8 @@ LOWEST_LEVEL = 0.02
 """Units a day below which a series' level is not told from nothing; keeps ratios to the level finite."""
 ORIGIN_STEP_DAYS = 14
 SALES_SHARE = 0.9
+RESPONSES: Final = {c.UNIT_PRICE: -1, "price_to_mean": -1, c.IS_ON_PROMOTION: 1, c.DISCOUNT_SHARE: 1}
+"""Which way units may go with a driver: a dearer product never sells more, a promoted one never less."""
 
 
 class GlobalLightGBM(PanelForecaster):
@@ -38,6 +41,8 @@ class GlobalLightGBM(PanelForecaster):
     outlier_factor : units above this multiple of the 90 % quantile of a series' sales count as that: bulk orders
         do not come back on the same day.
     max_rows : at most so many training rows, drawn at random.
+    is_monotone : a dearer product never sells more, a promoted one never less; costs a little accuracy, and is what an
+        answer to "what if" needs.
     seed : seed of the draws.
     n_jobs : threads; the result does not depend on it. More threads than free cores slow LightGBM down by far.
 
@@ -66,6 +71,7 @@ class GlobalLightGBM(PanelForecaster):
         longest_step: int = 28,
         outlier_factor: float = 3.0,
         max_rows: int = 300_000,
+        is_monotone: bool = False,
         seed: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -78,6 +84,7 @@ class GlobalLightGBM(PanelForecaster):
         self.longest_step = longest_step
         self.outlier_factor = outlier_factor
         self.max_rows = max_rows
+        self.is_monotone = is_monotone
         self.seed = seed
         self.n_jobs = n_jobs
         super().__init__()
@@ -106,6 +113,12 @@ class GlobalLightGBM(PanelForecaster):
         self.trees_ = ""
         if len(units) < 2 * self.min_rows_a_leaf or not units.any():
             return
+        parameters = tweedie_parameters(self) | {
+            "boost_from_average": False,
+            "max_cat_to_onehot": 8,
+            "monotone_constraints": [RESPONSES.get(name, 0) if self.is_monotone else 0 for name in FEATURES],
+            "monotone_constraints_method": "basic",  # the finer ones let a dearer product sell more now and then
+        }
         data = lgb.Dataset(
             features,
             units,
@@ -113,27 +126,7 @@ class GlobalLightGBM(PanelForecaster):
             feature_name=list(FEATURES),
             categorical_feature=list(CATEGORICAL_FEATURES),
         )
-        self.trees_ = lgb.train(self._lightgbm_parameters(), data, num_boost_round=self.n_trees).model_to_string()
-
-    def _lightgbm_parameters(self) -> dict[str, Any]:
-        return {
-            "objective": "tweedie",
-            "tweedie_variance_power": self.tweedie_power,
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.n_leaves,
-            "min_data_in_leaf": self.min_rows_a_leaf,
-            "bagging_fraction": 0.5,
-            "bagging_freq": 1,
-            "feature_fraction": 0.6,
-            "lambda_l2": 0.1,
-            "max_cat_to_onehot": 8,
-            "boost_from_average": False,
-            "seed": self.seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": self.n_jobs,
-            "verbosity": -1,
-        }
+        self.trees_ = lgb.train(parameters, data, num_boost_round=self.n_trees).model_to_string()
 
     def _without_outliers(self, panel: Panel) -> Panel:
         sold = np.where(panel.units > 0, panel.units, np.nan)
@@ -184,6 +177,37 @@ class GlobalLightGBM(PanelForecaster):
             forecast[:, step] = np.exp(raw + offsets)
         has_sold = np.any(panel.units > 0, axis=1, keepdims=True)
         return forecast * has_sold
+
+
+class Boosted(Protocol):
+    """What a boosted forecaster is constructed with, under LightGBM's ideas and the field's names."""
+
+    learning_rate: float
+    n_leaves: int
+    min_rows_a_leaf: int
+    tweedie_power: float
+    seed: int
+    n_jobs: int
+
+
+def tweedie_parameters(forecaster: Boosted) -> dict[str, Any]:
+    """LightGBM's parameters of a boosted forecaster of this room: Tweedie loss, the same numbers at each run."""
+    return {
+        "objective": "tweedie",
+        "tweedie_variance_power": forecaster.tweedie_power,
+        "learning_rate": forecaster.learning_rate,
+        "num_leaves": forecaster.n_leaves,
+        "min_data_in_leaf": forecaster.min_rows_a_leaf,
+        "bagging_fraction": 0.5,
+        "bagging_freq": 1,
+        "feature_fraction": 0.6,
+        "lambda_l2": 0.1,
+        "seed": forecaster.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": forecaster.n_jobs,
+        "verbosity": -1,
+    }
 
 
 def _relative(features: FeatureArray) -> tuple[FeatureArray, FloatArray]:

@@ -1,7 +1,8 @@
 """The levels at which accuracy is read: which series add up to which node, and sums along them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -10,14 +11,18 @@ from scipy import sparse
 from storecast.forecasting import contracts as c
 from storecast.forecasting.panel import FloatArray, IntArray, Panel
 
+TOTAL: Final = "total"
+CROSSING: Final = " × "
+
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """A level: `node` gives each series' node, 0 .. `nodes` - 1."""
+    """A level: `node` gives each series' node, 0 .. `nodes` - 1; `labels`, where given, what each node is called."""
 
     name: str
     node: IntArray
     nodes: int
+    labels: tuple[str, ...] = ()
 
     def total(self, values: FloatArray) -> FloatArray:
         """Sums over the series of each node; series are the last but one axis, NaN count nothing.
@@ -35,19 +40,36 @@ class Level:
 
     def of(self, rows: IntArray) -> "Level":
         """The level over some of the series, its nodes unchanged."""
-        return Level(self.name, self.node[rows], self.nodes)
+        return Level(self.name, self.node[rows], self.nodes, self.labels)
+
+
+def level_by(statics: pd.DataFrame, columns: Sequence[str]) -> Level:
+    """The level whose nodes are what some columns of a panel's `statics` say together; no column is the total.
+
+    Nodes come in the order of their values. Raises `KeyError` naming the column that `statics` lacks, `ValueError`
+    where one has missing values.
+
+    >>> level = level_by(pd.DataFrame({"store": ["b", "a", "b"], "shelf": ["1", "1", "2"]}), ["store", "shelf"])
+    >>> level.name, level.node.tolist(), level.labels
+    ('store × shelf', [1, 0, 2], ('a × 1', 'b × 1', 'b × 2'))
+    """
+    if not columns:
+        return Level(TOTAL, np.zeros(len(statics), dtype=np.int64), 1, (TOTAL,))
+    missing = [column for column in columns if column not in statics]
+    if missing:
+        raise KeyError(f"statics has no column {missing[0]!r}: choose among {list(statics.columns)}")
+    if statics[list(columns)].isna().to_numpy().any():
+        raise ValueError(f"statics has missing values in {list(columns)}: give each series a value")
+    groups = statics.groupby(list(columns), sort=True, observed=True)
+    node = groups.ngroup().to_numpy(np.int64)
+    labels = [CROSSING.join(map(str, key if isinstance(key, tuple) else (key,))) for key in groups.groups]
+    return Level(CROSSING.join(columns), node, len(labels), tuple(labels))
 
 
 def levels_of(panel: Panel) -> tuple[Level, ...]:
     """The levels of `contracts.LEVELS` over the series of a panel, in that order."""
     statics = panel.statics
-    texts: Mapping[str, pd.Series] = {
-        "product": statics[c.PRODUCT_ID],
-        "category": statics[c.CATEGORY],
-        "channel": statics[c.CHANNEL],
-    }
     levels = [Level("product_channel", np.arange(len(statics)), len(statics))]
-    for name, text in texts.items():
-        node, names = pd.factorize(text, sort=True)
-        levels.append(Level(name, node.astype(np.int64), len(names)))
-    return (*levels, Level("total", np.zeros(len(statics), dtype=np.int64), 1))
+    for name, column in {"product": c.PRODUCT_ID, "category": c.CATEGORY, "channel": c.CHANNEL}.items():
+        levels.append(replace(level_by(statics, [column]), name=name))
+    return (*levels, level_by(statics, ()))

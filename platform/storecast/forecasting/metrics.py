@@ -1,4 +1,7 @@
-"""Measures of forecasts, on plain arrays; all are means or ratios, so none depends on how many series there are."""
+"""Measures of forecasts, on plain arrays; all are means or ratios, so none depends on how many series there are.
+
+Days whose actual units are NaN do not count: what was wanted on a day that ended sold out is not known.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +68,7 @@ def rmsse(actual: FloatArray, forecast: FloatArray, scales: FloatArray) -> Float
     >>> rmsse(np.array([[1.0, 3.0]]), np.array([[2.0, 2.0]]), np.array([2.0]))
     array([0.5])
     """
-    return np.sqrt(np.mean((actual - forecast) ** 2, axis=-1)) / scales
+    return np.sqrt(_mean_of_days((actual - forecast) ** 2)) / scales
 
 
 def mase(actual: FloatArray, forecast: FloatArray, scales: FloatArray) -> FloatArray:
@@ -74,7 +77,7 @@ def mase(actual: FloatArray, forecast: FloatArray, scales: FloatArray) -> FloatA
     >>> mase(np.array([[1.0, 3.0]]), np.array([[2.0, 5.0]]), np.array([2.0]))
     array([0.75])
     """
-    return np.mean(np.abs(actual - forecast), axis=-1) / scales
+    return _mean_of_days(np.abs(actual - forecast)) / scales
 
 
 def pinball(actual: ArrayLike, quantile: ArrayLike, alpha: float) -> float:
@@ -97,9 +100,9 @@ def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
     >>> coverage([1, 2, 3, 9], [0, 0, 0, 0], [2, 2, 2, 2])
     0.5
     """
-    actual, lower = _pair(actual, lower)
-    _, upper = _pair(actual, upper)
-    return float(np.mean((lower <= actual) & (actual <= upper)))
+    units, lowest = _pair(actual, lower)
+    _, highest = _pair(actual, upper)
+    return float(np.mean((lowest <= units) & (units <= highest)))
 
 
 def skill(error: float, reference_error: float) -> float:
@@ -119,7 +122,14 @@ def _pair(actual: ArrayLike, forecast: ArrayLike) -> tuple[FloatArray, FloatArra
     first, second = np.asarray(actual, dtype=np.float64), np.asarray(forecast, dtype=np.float64)
     if first.shape != second.shape:
         raise ValueError(f"actual has shape {first.shape} and forecast {second.shape}: pass arrays of one shape")
-    return first, second
+    is_counted = ~np.isnan(first)
+    return (first, second) if is_counted.all() else (first[is_counted], second[is_counted])
+
+
+def _mean_of_days(values: FloatArray) -> FloatArray:
+    """The mean of each row's days that are not NaN; NaN where all are."""
+    days = (~np.isnan(values)).sum(axis=-1)
+    return np.where(days > 0, np.nansum(values, axis=-1) / np.maximum(days, 1), np.nan)
 
 
 def mean_of_known(values: FloatArray) -> float:

@@ -32,6 +32,9 @@ class Panel:
     `units` has one row a series and one column a day, NaN before the series' first day and nowhere else. Each driver
     has the same rows and `future_days` columns more. `keys` names the rows, `statics` describes them, `times` names the
     columns of `units`. `event_code` in `drivers` points into `event_names`; -1 is no event.
+
+    `is_in_stock`, shaped as `units`, is false where a day ended sold out: its units are sales, and demand was at least
+    that; once the panel `is_unconstrained`, they are an estimate of demand. Without it no day was sold out.
     """
 
     keys: pd.MultiIndex
@@ -40,12 +43,18 @@ class Panel:
     drivers: Mapping[str, FloatArray] = field(default_factory=dict)
     statics: pd.DataFrame = field(default_factory=pd.DataFrame)
     event_names: tuple[str, ...] = ()
+    is_in_stock: BoolArray | None = None
+    is_unconstrained: bool = False
 
     def __post_init__(self) -> None:
         if self.units.shape != (len(self.keys), len(self.times)):
             raise ValueError(
                 f"units has shape {self.units.shape}, but keys and times name "
                 f"{(len(self.keys), len(self.times))}: pass one row a series and one column a day"
+            )
+        if self.is_in_stock is not None and self.is_in_stock.shape != self.units.shape:
+            raise ValueError(
+                f"is_in_stock has shape {self.is_in_stock.shape}, but units {self.units.shape}: pass one flag for each"
             )
 
     @property
@@ -57,6 +66,18 @@ class Panel:
     def first_day(self) -> IntArray:
         """The column of each series' first day."""
         return np.argmax(~np.isnan(self.units), axis=1).astype(np.int64)
+
+    @property
+    def is_sold_out(self) -> BoolArray:
+        """Where a day of a series ended sold out, (series, days)."""
+        if self.is_in_stock is None:
+            return np.zeros(self.units.shape, np.bool_)
+        return ~self.is_in_stock & ~np.isnan(self.units)
+
+    @property
+    def counted_units(self) -> FloatArray:
+        """Units that were counted: NaN also where a day ended sold out, so a forecast is not held against it."""
+        return self.units if self.is_in_stock is None else np.where(self.is_in_stock, self.units, np.nan)
 
     @property
     def future_days(self) -> int:
@@ -71,11 +92,20 @@ class Panel:
             units=self.units[rows],
             drivers={name: driver[rows] for name, driver in self.drivers.items()},
             statics=self.statics.iloc[np.arange(len(self.keys))[rows]] if len(self.statics) else self.statics,
+            is_in_stock=None if self.is_in_stock is None else self.is_in_stock[rows],
         )
 
     def with_units(self, units: FloatArray) -> Self:
         """The panel with other units."""
         return replace(self, units=units)
+
+    def without_drivers(self) -> Self:
+        """The panel for forecasters that use units alone: drivers are most of what taking and cutting would copy."""
+        return replace(self, drivers={}, event_names=())
+
+    def with_drivers(self, drivers: Mapping[str, FloatArray]) -> Self:
+        """The panel with other drivers."""
+        return replace(self, drivers=drivers)
 
     def until(self, days: int, horizon: int) -> Self:
         """What is known at the end of day `days`, with drivers for `horizon` days more.
@@ -91,6 +121,7 @@ class Panel:
             times=self.times[:days],
             units=known.units[:, :days],
             drivers=_known_drivers(known.drivers, days, horizon),
+            is_in_stock=None if known.is_in_stock is None else known.is_in_stock[:, :days],
         )
 
 
@@ -143,7 +174,7 @@ def panel_from_tables(
         raise ValueError("daily_demand has no rows: load sales before forecasting")
     dates = _as_days(daily_demand[c.DATE])
     first, last = dates.min(), dates.max()
-    rows, keys = _series_of(daily_demand)
+    rows, keys = series_of(daily_demand)
     units = _scatter(rows, dates - first, daily_demand[c.UNITS], (len(keys), last - first + 1))
     _check_dense(units, keys)
     future = _planned_rows(planned_drivers, keys, last)
@@ -155,6 +186,7 @@ def panel_from_tables(
         drivers=drivers,
         statics=_statics(keys, products),
         event_names=event_names,
+        is_in_stock=_stock_flags(daily_demand, rows, dates - first, units.shape),
     )
 
 
@@ -163,7 +195,7 @@ def _as_days(dates: pd.Series) -> IntArray:
     return pd.to_datetime(dates).to_numpy().astype("datetime64[D]").astype(np.int64)
 
 
-def _series_of(table: pd.DataFrame) -> tuple[IntArray, pd.MultiIndex]:
+def series_of(table: pd.DataFrame) -> tuple[IntArray, pd.MultiIndex]:
     """For each row its series' number, and the series' keys in order."""
     product_codes, product_ids = pd.factorize(table[c.PRODUCT_ID], sort=True)
     channel_codes, channels = pd.factorize(table[c.CHANNEL], sort=True)
@@ -180,6 +212,13 @@ def _scatter(rows: IntArray, columns: IntArray, values: pd.Series, shape: tuple[
     matrix = np.full(shape, np.nan)
     matrix[rows, columns] = values.to_numpy(dtype=np.float64, na_value=np.nan)
     return matrix
+
+
+def _stock_flags(demand: pd.DataFrame, rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> BoolArray | None:
+    """False where a day ended sold out; None where no day did, or nothing is known of stocks."""
+    if c.IS_IN_STOCK not in demand or demand[c.IS_IN_STOCK].all():
+        return None
+    return _scatter(rows, columns, demand[c.IS_IN_STOCK].astype(np.float64), shape) != 0
 
 
 def _check_dense(units: FloatArray, keys: pd.MultiIndex) -> None:

@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.fan_out import fan_out
 from storecast.forecasting.panel import FloatArray, Panel, extended_times
 
 MINIMUM_DAYS = 14
@@ -32,16 +32,19 @@ class Prophet(PanelForecaster):
         self.n_jobs = n_jobs
         super().__init__()
 
+    @property
+    def memory_days(self) -> int:
+        """The days that are used."""
+        return self.last_days
+
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         times = extended_times(panel.times, horizon)
         if not isinstance(times, pd.DatetimeIndex):
             times = pd.date_range("2000-01-01", periods=len(times))
         recent, start = panel.units[:, -self.last_days :], max(panel.days - self.last_days, 0)
-        rows = Parallel(n_jobs=self.n_jobs if len(recent) > 1 else 1)(
-            delayed(_forecast_one)(row, times[start:], horizon, self.changepoint_prior_scale, self.seed)
-            for row in recent
-        )
-        return np.array(rows).reshape(len(recent), horizon)
+        calls = [(row, times[start:], horizon, self.changepoint_prior_scale, self.seed) for row in recent]
+        rows = fan_out(_forecast_one, calls, n_jobs=self.n_jobs)
+        return np.array(list(rows)).reshape(len(recent), horizon)
 
 
 def _forecast_one(

@@ -1,21 +1,36 @@
 """The forecasters by name: what they cost, which demand they suit, and whether they compete unasked."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from storecast.forecasting.base import PanelForecaster
-from storecast.forecasting.baselines import SeasonalNaive, SeasonalWindowAverage
+from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive, SeasonalWindowAverage
+from storecast.forecasting.boosted_ensemble import BoostedEnsemble
 from storecast.forecasting.demand_classes import CLASSES, ERRATIC, INTERMITTENT, LUMPY, SMOOTH
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
-from storecast.forecasting.intermittent import TSB, Croston
+from storecast.forecasting.intermittent import ADIDA, IMAPA, TSB, Croston
+from storecast.forecasting.lstm import GlobalLSTM
 from storecast.forecasting.prophet_panel import Prophet
-from storecast.forecasting.statistical import AutoARIMA, AutoETS, AutoTheta, Theta
+from storecast.forecasting.smoothing import SimpleExponentialSmoothing
+from storecast.forecasting.statistical import AutoARIMA, AutoETS
+from storecast.forecasting.theta import Theta
 
 SEASONAL_NAIVE: Final = "seasonal_naive"
 REGULAR: Final = frozenset({SMOOTH, ERRATIC})
 SETTLED: Final = frozenset({SMOOTH, ERRATIC, INTERMITTENT, LUMPY})
 EVERY_CLASS: Final = frozenset(CLASSES)
+THETA_DAYS: Final = 392
+"""Its line is drawn through so many of the latest days: one through years would miss where demand is heading."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values that tuning may give a parameter: whole numbers where both ends are, evenly by size where `is_log`."""
+
+    low: float
+    high: float
+    is_log: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,7 +38,8 @@ class ModelSpec:
     """A forecaster in the registry.
 
     `make(seed, n_jobs, horizon)` constructs it; it competes for series of the `classes`; `milliseconds` is what a
-    series of 400 days costs on one core; a global model is trained once over all series and stored as text.
+    series of 400 days costs on one core. A global model is trained once over all series and stored as text, which
+    `load` reads; of a global one what `search_space` names can be tuned, and what tuning found is in `parameters`.
     """
 
     name: str
@@ -31,19 +47,36 @@ class ModelSpec:
     classes: frozenset[str] = EVERY_CLASS
     milliseconds: float = 0.01
     is_default: bool = True
-    is_global: bool = field(default=False)
+    load: Callable[[str], PanelForecaster] | None = None
+    search_space: Mapping[str, Range] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it is trained once over all series."""
+        return self.load is not None
+
+    def forecaster(self, seed: int, n_jobs: int, horizon: int) -> PanelForecaster:
+        """The forecaster with its tuned parameters, where there are some."""
+        return self.make(seed, n_jobs, horizon).set_params(**self.parameters)
 
 
 _SPECS: Final = (
     ModelSpec(SEASONAL_NAIVE, lambda *_: SeasonalNaive()),
     ModelSpec("window_average", lambda *_: SeasonalWindowAverage()),
     ModelSpec("long_window_average", lambda *_: SeasonalWindowAverage(seasons=8)),
-    ModelSpec("croston", lambda *_: Croston(), SETTLED, 0.1, is_default=False),
-    ModelSpec("sba", lambda *_: Croston(is_debiased=True), SETTLED, 0.1, is_default=False),
-    ModelSpec("tsb", lambda *_: TSB(), EVERY_CLASS, 0.1),
+    ModelSpec("historic_average", lambda *_: HistoricAverage(), is_default=False),
+    ModelSpec("ses", lambda *_: SimpleExponentialSmoothing(), is_default=False),
+    ModelSpec("optimized_ses", lambda *_: SimpleExponentialSmoothing(None), milliseconds=0.1, is_default=False),
+    ModelSpec("croston", lambda *_: Croston(), SETTLED, is_default=False),
+    ModelSpec("sba", lambda *_: Croston(is_debiased=True), SETTLED, is_default=False),
+    ModelSpec("tsb", lambda *_: TSB()),
+    ModelSpec("adida", lambda *_: ADIDA(), SETTLED, 0.05, is_default=False),
+    ModelSpec("imapa", lambda *_: IMAPA(), SETTLED, 0.2, is_default=False),
+    ModelSpec("standard_theta", lambda *_: Theta(last_days=THETA_DAYS), REGULAR, 0.1, is_default=False),
     ModelSpec("auto_ets", lambda _seed, n_jobs, _horizon: AutoETS(n_jobs=n_jobs), REGULAR, 9.0),
-    ModelSpec("theta", lambda _seed, n_jobs, _horizon: Theta(n_jobs=n_jobs), REGULAR, 15.0),
-    ModelSpec("auto_theta", lambda _seed, n_jobs, _horizon: AutoTheta(n_jobs=n_jobs), REGULAR, 44.0, is_default=False),
+    ModelSpec("theta", lambda *_: Theta(form="dynamic_optimized", last_days=THETA_DAYS), REGULAR, 1.0),
+    ModelSpec("auto_theta", lambda *_: Theta(form="auto", last_days=THETA_DAYS), REGULAR, 1.5, is_default=False),
     ModelSpec("auto_arima", lambda _seed, n_jobs, _horizon: AutoARIMA(n_jobs=n_jobs), REGULAR, 400.0, is_default=False),
     ModelSpec(
         "prophet", lambda seed, n_jobs, _horizon: Prophet(seed=seed, n_jobs=n_jobs), REGULAR, 500.0, is_default=False
@@ -53,7 +86,35 @@ _SPECS: Final = (
         lambda seed, _n_jobs, horizon: GlobalLightGBM(longest_step=horizon, seed=seed),
         EVERY_CLASS,
         5.0,
-        is_global=True,
+        load=GlobalLightGBM.from_payload,
+        search_space={
+            "n_trees": Range(50, 600, is_log=True),
+            "learning_rate": Range(0.02, 0.2, is_log=True),
+            "n_leaves": Range(7, 127, is_log=True),
+            "min_rows_a_leaf": Range(20, 500, is_log=True),
+            "tweedie_power": Range(1.05, 1.6),
+        },
+    ),
+    ModelSpec(
+        "boosted_ensemble",
+        lambda seed, _n_jobs, horizon: BoostedEnsemble(longest_step=horizon, seed=seed),
+        EVERY_CLASS,
+        60.0,
+        is_default=False,
+        load=BoostedEnsemble.from_payload,
+    ),
+    ModelSpec(
+        "lstm",
+        lambda seed, _n_jobs, horizon: GlobalLSTM(longest_step=horizon, seed=seed),
+        EVERY_CLASS,
+        200.0,
+        is_default=False,
+        load=GlobalLSTM.from_payload,
+        search_space={
+            "cells": Range(8, 64, is_log=True),
+            "learning_rate": Range(0.0005, 0.01, is_log=True),
+            "context_days": Range(28, 112),
+        },
     ),
 )
 REGISTRY: Final = {spec.name: spec for spec in _SPECS}

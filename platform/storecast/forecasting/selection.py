@@ -101,8 +101,9 @@ class _Search:
         self.backtests = backtests
         self.levels = levels_of(backtests.panel)
         self.class_names = [str(name) for name in np.unique(backtests.classes.astype(str)) if name]
+        self.actual = np.where(backtests.is_sold_out, 0.0, backtests.actual)
         self.forecasts = {model: _answered(backtests, values) for model, values in backtests.forecasts.items()}
-        self.actuals = [level.total(backtests.actual) for level in self.levels]
+        self.actuals = [level.total(self.actual) for level in self.levels]
         naive = self.forecasts[SEASONAL_NAIVE]
         self.naive_errors = [
             max(float(np.abs(actual - level.total(naive)).sum()), TINY)
@@ -156,8 +157,8 @@ class _Search:
 
     def _series_errors(self, forecast: FloatArray) -> FloatArray:
         """Absolute error of each series over all its origins; NaN where the model did not always answer."""
-        begun = ~np.isnan(self.backtests.actual)
-        return np.where(begun, np.abs(forecast - np.nan_to_num(self.backtests.actual)), 0.0).sum(axis=(0, 2))
+        begun = ~np.isnan(self.actual)
+        return np.where(begun, np.abs(forecast - np.nan_to_num(self.actual)), 0.0).sum(axis=(0, 2))
 
     def _covers(self, model: str, name: str) -> bool:
         return not bool(np.isnan(self.forecasts[model][self.backtests.classes == name]).any())
@@ -165,7 +166,7 @@ class _Search:
     def _candidates(self, name: str) -> dict[str, float]:
         """Models and means of the best few that answer for a class, with their error over seasonal naive's; up to 1."""
         mask = self.backtests.classes == name
-        actual = self.backtests.actual[mask]
+        actual = self.actual[mask]
         of_class = {model: values[mask] for model, values in self.forecasts.items() if self._covers(model, name)}
 
         def error(model: str) -> float:
@@ -194,14 +195,17 @@ class _Search:
 
 
 def _answered(backtests: Backtests, forecast: FloatArray) -> FloatArray:
-    """A model's back-tests with the fallbacks that stand whatever the champion; NaN where it was not run."""
+    """A model's back-tests with the fallbacks that stand whatever the champion; NaN where it was not run.
+
+    Where a day ended sold out, forecast and actual units both count 0.
+    """
     answered = forecast.copy()
     for place, (origin, _) in enumerate(backtests.origins):
         rows = np.flatnonzero(~np.isnan(forecast[place]).all(axis=1))
         models = np.full(len(rows), "", dtype=object)
         history = backtests.panel.units[rows, :origin]
         answered[place, rows], _, _ = with_fallbacks(forecast[place, rows], models, history)
-    return answered
+    return np.where(backtests.is_sold_out & ~np.isnan(answered), 0.0, answered)
 
 
 def picked(forecasts: Mapping[str, FloatArray], models: TextArray) -> FloatArray:

@@ -14,12 +14,12 @@ DAYS = "datetime"
 def signature(*, horizon_days: int, seed: int) -> ModelSignature:
     """Return the signature: gold.daily_demand with gold.planned_drivers below it goes in, forecasts come out.
 
-    `units` is null on the days to come. The category, silver.products', is optional. The two parameters' defaults are
-    those of the training.
+    `units` is null on the days to come. The category, silver.products', is optional, and so is `is_in_stock`, true on
+    the days to come: without it no day counts as sold out. The two parameters' defaults are those of the training.
     """
-    category = ColSpec("string", c.CATEGORY, required=False)
+    optional = [ColSpec("boolean", c.IS_IN_STOCK, required=False), ColSpec("string", c.CATEGORY, required=False)]
     return ModelSignature(
-        inputs=Schema([*columns_of(c.DailyDemand), category]),
+        inputs=Schema([*columns_of(c.DailyDemand), *optional]),
         outputs=Schema([column for column in columns_of(c.DemandForecasts) if column.name != c.PARTITION_KEY]),
         params=ParamSchema([ParamSpec(c.HORIZON_DAYS, "long", horizon_days), ParamSpec("seed", "long", seed)]),
     )
@@ -46,6 +46,7 @@ def input_example() -> pd.DataFrame:
         c.HAS_EVENT: days == days[0],
         c.EVENT_NAME: ["New Year's Day", *[None] * (len(days) - 1)],
         c.UNITS: [*units, None],
+        c.IS_IN_STOCK: True,
         c.CATEGORY: "unknown",
     }
     return pd.DataFrame(example)

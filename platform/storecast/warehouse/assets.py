@@ -19,6 +19,8 @@ PUBLISHED_LAST = (
     "gold.daily_revenue",
     "gold.demand_forecasts",
     "gold.forecast_accuracy",
+    "gold.level_forecasts",
+    "gold.lost_demand",
     "gold.planned_drivers",
     "gold.revenue_forecasts",
     "ops.drift",

@@ -63,6 +63,10 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
         """Return the rows of a query."""
         return self.open().read(sql, parameters)
 
+    def read_encoded(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
+        """Return the rows of a query, text as categories."""
+        return self.open().read_encoded(sql, parameters)
+
 
 class LocalDbt(DbtCliResource):
     """dagster-dbt's dbt, told its version: `dbt --version`, which it would run, asks PyPI for the newest."""

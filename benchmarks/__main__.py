@@ -1,0 +1,26 @@
+"""`python -m benchmarks NAME …`: run benchmarks, print their tables, write their results."""
+
+import importlib
+import inspect
+
+import click
+
+from benchmarks.rows import show, write
+
+BENCHMARKS = ("m5", "loop", "backtest", "scale", "reconcile", "orange_juice", "censored", "lstm", "daily")
+
+
+@click.command(help=f"Run benchmarks by name, or all of them: {', '.join(BENCHMARKS)}.")
+@click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS, "all"]), required=True)
+@click.option("--short", "is_short", is_flag=True, help="On a part of the data; written to results/short.")
+def main(names: tuple[str, ...], is_short: bool) -> None:
+    """Run benchmarks one after the other."""
+    for name in BENCHMARKS if "all" in names else names:
+        module = importlib.import_module(f"benchmarks.{name}")
+        click.echo(f"\n{name}: {inspect.getdoc(module)}")
+        rows = module.run(is_short=is_short)
+        click.echo(f"\n{show(rows)}\nwritten to {write(name, rows, is_short=is_short)}")
+
+
+if __name__ == "__main__":
+    main()
