@@ -103,7 +103,8 @@ def start_services(settings: Settings, repo_root: Path, report: Callable[[str], 
         running = {service.name for service in running_services(settings)}
         missing = [launch for launch in _launches(settings, repo_root) if launch.name not in running]
         for launch in missing:
-            _require_free_port(launch)
+            was_killed = (_folder(settings) / f"{launch.name}.json").exists()
+            _require_free_port(launch, patience=STOP_SECONDS if was_killed else 0.0)
         try:
             moment = time.time()
             if missing:
@@ -285,20 +286,32 @@ def _read(file: Path) -> Service:
     return Service(**json.loads(text))
 
 
-def _require_free_port(launch: _Launch) -> None:
-    if launch.port is None:
-        return
+def _require_free_port(launch: _Launch, patience: float) -> None:
+    """Raise `ServiceError` where the port is taken, after `patience` seconds: what a kill has left of a server listens on
+    until the kernel has taken its memory back.
+    """
+    deadline = time.monotonic() + patience
+    while (error := _refusal(launch.port)) is not None and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    if error is not None:
+        variable = f"STORECAST_{launch.name.removesuffix('-webserver').upper()}_PORT"
+        message = (
+            f"port {launch.port} for {launch.name} is taken ({error.strerror}): end the program that "
+            f"listens there, or choose another port with {variable}"
+        )
+        raise ServiceError(message) from error
+
+
+def _refusal(port: int | None) -> OSError | None:
+    if port is None:
+        return None
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, launch.port))
+            probe.bind((HOST, port))
         except OSError as error:
-            variable = f"STORECAST_{launch.name.removesuffix('-webserver').upper()}_PORT"
-            message = (
-                f"port {launch.port} for {launch.name} is taken ({error.strerror}): end the program that "
-                f"listens there, or choose another port with {variable}"
-            )
-            raise ServiceError(message) from error
+            return error
+    return None
 
 
 def _answers(port: int, path: str) -> bool:
