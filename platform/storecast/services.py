@@ -287,8 +287,9 @@ def _read(file: Path) -> Service:
 
 
 def _require_free_port(launch: _Launch, patience: float) -> None:
-    """Raise `ServiceError` where the port is taken, after `patience` seconds: what a kill has left of a server listens on
-    until the kernel has taken its memory back.
+    """Raise `ServiceError` where the port is still taken after `patience` seconds.
+
+    What a kill has left of a server listens on until the kernel has taken its memory back.
     """
     deadline = time.monotonic() + patience
     while (error := _refusal(launch.port)) is not None and time.monotonic() < deadline:
