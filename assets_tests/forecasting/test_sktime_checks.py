@@ -6,6 +6,7 @@ import pytest
 from sktime.utils.estimator_checks import check_estimator
 
 from storecast.forecasting.baselines import SeasonalNaive
+from storecast.forecasting.global_xgboost import GlobalXGBoost
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.intermittent import ADIDA, Croston
 from storecast.forecasting.lstm import GlobalLSTM
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.slow
         Theta,
         AutoETS,
         GlobalLightGBM,
+        GlobalXGBoost,
         ReconciledForecaster,
         pytest.param(GlobalLSTM, marks=pytest.mark.skipif(find_spec("keras") is None, reason="extra `deep` not here")),
     ],

@@ -8,6 +8,7 @@ from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive, SeasonalWindowAverage
 from storecast.forecasting.boosted_ensemble import BoostedEnsemble
 from storecast.forecasting.demand_classes import CLASSES, ERRATIC, INTERMITTENT, LUMPY, SMOOTH
+from storecast.forecasting.global_xgboost import GlobalXGBoost
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.intermittent import ADIDA, IMAPA, TSB, Croston
 from storecast.forecasting.lstm import GlobalLSTM
@@ -61,6 +62,13 @@ class ModelSpec:
         return self.make(seed, n_jobs, horizon).set_params(**self.parameters)
 
 
+TREES: Final = {
+    "n_trees": Range(50, 600, is_log=True),
+    "learning_rate": Range(0.02, 0.2, is_log=True),
+    "n_leaves": Range(7, 127, is_log=True),
+    "tweedie_power": Range(1.05, 1.6),
+}
+"""What tuning may change in any boosted model."""
 _SPECS: Final = (
     ModelSpec(SEASONAL_NAIVE, lambda *_: SeasonalNaive()),
     ModelSpec("window_average", lambda *_: SeasonalWindowAverage()),
@@ -87,13 +95,16 @@ _SPECS: Final = (
         EVERY_CLASS,
         5.0,
         load=GlobalLightGBM.from_payload,
-        search_space={
-            "n_trees": Range(50, 600, is_log=True),
-            "learning_rate": Range(0.02, 0.2, is_log=True),
-            "n_leaves": Range(7, 127, is_log=True),
-            "min_rows_a_leaf": Range(20, 500, is_log=True),
-            "tweedie_power": Range(1.05, 1.6),
-        },
+        search_space={**TREES, "min_rows_a_leaf": Range(20, 500, is_log=True)},
+    ),
+    ModelSpec(
+        "xgboost",
+        lambda seed, _n_jobs, horizon: GlobalXGBoost(longest_step=horizon, seed=seed),
+        EVERY_CLASS,
+        5.0,
+        is_default=False,
+        load=GlobalXGBoost.from_payload,
+        search_space={**TREES, "min_weight_a_leaf": Range(1.0, 200.0, is_log=True)},
     ),
     ModelSpec(
         "boosted_ensemble",

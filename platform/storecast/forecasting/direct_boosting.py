@@ -1,0 +1,146 @@
+"""One boosted model over all series, direct: what GlobalLightGBM and GlobalXGBoost share, all but the trees."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+
+from storecast.forecasting import contracts as c
+from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.features import (
+    FEATURES,
+    UNIT_FEATURES,
+    FeatureArray,
+    FeatureSource,
+    encoders_of,
+)
+from storecast.forecasting.panel import FloatArray, Panel
+
+LOWEST_LEVEL = 0.02
+"""Units a day below which a series' level is not told from nothing; keeps ratios to the level finite."""
+ORIGIN_STEP_DAYS = 14
+SALES_SHARE = 0.9
+RESPONSES: Final = {c.UNIT_PRICE: -1, "price_to_mean": -1, c.IS_ON_PROMOTION: 1, c.DISCOUNT_SHARE: 1}
+"""Which way units may go with a driver: a dearer product never sells more, a promoted one never less."""
+
+
+def responses(is_monotone: bool) -> list[int]:
+    """Which way units may go with each feature: down -1, up 1, any 0."""
+    return [RESPONSES.get(name, 0) if is_monotone else 0 for name in FEATURES]
+
+
+class DirectBoosting(PanelForecaster):
+    """Boosted trees over all series, direct: each day ahead is predicted from what is known at the origin.
+
+    Units are learned relative to each series' recent level (Tweedie loss, the level as offset), so slow and fast
+    movers share what they have in common; where there are too few rows to learn from, the level is the forecast.
+    Prices, promotions and events of the day ahead enter where they are known in advance. A subclass trains the trees
+    and reads them.
+    """
+
+    train_days: int
+    longest_step: int
+    outlier_factor: float
+    max_rows: int
+    min_rows_a_leaf: int
+    is_monotone: bool
+    seed: int
+    n_jobs: int
+    _tags: ClassVar[dict[str, Any]] = {"capability:exogenous": True}
+
+    @abstractmethod
+    def _trained(self, features: FeatureArray, units: FloatArray, offsets: FloatArray) -> str:
+        """Trees as text, trained on rows of features, their units and the logarithm of their levels."""
+
+    @abstractmethod
+    def _reader(self) -> Callable[[FeatureArray], FloatArray]:
+        """What gives the trees' raw score, log units relative to the level, of rows of features."""
+
+    def to_payload(self) -> str:
+        """The fitted model as text: JSON with the parameters, the encoders and the library's own text format."""
+        model = {"parameters": self.get_params(), "encoders": self.encoders_, "trees": self.trees_}
+        return json.dumps(model, sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_payload(cls, payload: str) -> Self:
+        """The forecaster that `to_payload` wrote; it predicts for the panel given to `with_panel`."""
+        model = json.loads(payload)
+        forecaster = cls(**model["parameters"])
+        forecaster.encoders_, forecaster.trees_ = model["encoders"], model["trees"]
+        return forecaster
+
+    def with_panel(self, panel: Panel) -> Self:
+        """Let `predict_panel` speak of these series, learning nothing from them: one product or many, known or new."""
+        self.panel_ = panel
+        return self
+
+    def _learn_panel(self, panel: Panel) -> None:
+        self.encoders_ = encoders_of(panel)
+        features, units, offsets = self._training_rows(self._without_outliers(panel))
+        self.trees_ = ""
+        if len(units) < 2 * self.min_rows_a_leaf or not units.any():
+            return
+        self.trees_ = self._trained(features, units, offsets)
+
+    def _without_outliers(self, panel: Panel) -> Panel:
+        sold = np.where(panel.units > 0, panel.units, np.nan)
+        has_sold = (panel.units > 0).any(axis=1)
+        caps = np.full(len(sold), np.inf)
+        caps[has_sold] = self.outlier_factor * np.nanquantile(sold[has_sold], SALES_SHARE, axis=1)
+        return panel.with_units(np.minimum(panel.units, caps[:, None]))
+
+    def _training_rows(self, panel: Panel) -> tuple[FeatureArray, FloatArray, FloatArray]:
+        """Features, units and log levels of a sample of (origin, series, day ahead)."""
+        source = FeatureSource(panel, 0, self.encoders_, self.longest_step)
+        random = np.random.default_rng(self.seed)
+        tasks = self._tasks(panel.days, random)
+        candidates = sum(int(source.has_begun(known).sum()) for known, _ in tasks)
+        share = min(1.0, self.max_rows / max(candidates, 1))
+        parts = []
+        for known, day in tasks:
+            rows = source.has_begun(known) & (random.random(len(panel.keys)) < share)
+            features, offsets = _relative(source.on_day(day, known, rows))
+            parts.append((features, panel.units[rows, day], offsets))
+        columns = (
+            zip(*parts, strict=True)
+            if parts
+            else ([np.empty((0, len(FEATURES)), np.float32)], [np.empty(0)], [np.empty(0)])
+        )
+        features, units, offsets = (np.concatenate(column) for column in columns)
+        return features, units, offsets
+
+    def _tasks(self, days: int, random: np.random.Generator) -> list[tuple[int, int]]:
+        """(days known, day to predict) of the training rows: origins two weeks apart, some days ahead of each."""
+        tasks = []
+        for known in range(days - 1, max(days - self.train_days, 1) - 1, -ORIGIN_STEP_DAYS):
+            steps = np.arange(min(self.longest_step, days - known))
+            chosen = random.choice(steps, size=min(ORIGIN_STEP_DAYS, len(steps)), replace=False)
+            tasks += [(known, known + int(step)) for step in np.sort(chosen)]
+        return tasks
+
+    def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
+        forecast = np.zeros((len(panel.keys), horizon))
+        if not len(panel.keys):
+            return forecast
+        raw_scores = self._reader() if self.trees_ else None
+        source = FeatureSource(self._without_outliers(panel), horizon, self.encoders_, self.longest_step)
+        every_row = np.ones(len(panel.keys), dtype=np.bool_)
+        for step in range(horizon):
+            features, offsets = _relative(source.on_day(panel.days + step, panel.days, every_row))
+            forecast[:, step] = np.exp((raw_scores(features) if raw_scores else 0.0) + offsets)
+        has_sold = np.any(panel.units > 0, axis=1, keepdims=True)
+        return forecast * has_sold
+
+
+def _relative(features: FeatureArray) -> tuple[FeatureArray, FloatArray]:
+    """Features with units as multiples of the series' level, and the logarithm of that level.
+
+    The level is the middle of the last 28 and 91 days' means.
+    """
+    place = FEATURES.index
+    level = np.maximum((features[:, place("mean_28")] + features[:, place("mean_91")]) / 2, LOWEST_LEVEL)
+    relative = features.copy()
+    relative[:, : len(UNIT_FEATURES)] /= level[:, None]
+    return relative, np.log(level.astype(np.float64))
