@@ -15,7 +15,11 @@ from storecast.warehouse import Warehouse
 pytestmark = pytest.mark.slow
 
 INJECTION, SEVEN = "x') OR 1=1 --", "7"
-FORECASTS = {"gold.demand_forecasts": "p95_units", "gold.revenue_forecasts": "p95_revenue"}
+FORECASTS = {
+    "gold.demand_forecasts": "p95_units",
+    "gold.forecast_explanations": "level_units",
+    "gold.revenue_forecasts": "p95_revenue",
+}
 SPOILED_BY = 1_000_000
 COPIES = 13
 """So many times the 16 products make a catalogue of more than 200."""
@@ -78,7 +82,7 @@ def test_one_product_made_anew_has_the_numbers_of_the_whole_run_and_no_other_row
     before = shop.spoil()
     result = shop.forecast(product_id, product_id)
     assert materialised(result) == {(table, product_id) for table in FORECASTS}
-    [forecast, _] = result.get_asset_materialization_events()
+    [forecast, *_] = result.get_asset_materialization_events()
     assert forecast.materialization.metadata["history_and_forecast"].value.startswith("![units sold")
     assert_only_these_were_made_anew(shop, before, [product_id])
 

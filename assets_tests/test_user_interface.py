@@ -26,7 +26,7 @@ POLL_SECONDS = 1.0
 TAIL_LINES = 30
 FIRST_ORIGIN, NEXT_ORIGIN = pd.Timestamp("2026-03-30"), pd.Timestamp("2026-04-06")
 SPOILED_BY = 1_000_000
-FORECASTS = ("demand_forecasts", "revenue_forecasts")
+FORECASTS = ("demand_forecasts", "forecast_explanations", "revenue_forecasts")
 ONE, MANY = "../../etc/passwd", ("007", "O'Brien's", "café", "100%25")
 """Partition keys, the last that of the product `100%`. They do not lie side by side: Dagster starts a run a range."""
 

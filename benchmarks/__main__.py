@@ -7,7 +7,21 @@ import click
 
 from benchmarks.rows import show, write
 
-BENCHMARKS = ("m5", "loop", "backtest", "scale", "reconcile", "orange_juice", "censored", "lstm", "daily")
+BENCHMARKS = (
+    "m5",
+    "loop",
+    "backtest",
+    "scale",
+    "reconcile",
+    "orange_juice",
+    "censored",
+    "lstm",
+    "daily",
+    "conformal",
+    "quantiles",
+    "explanations",
+    "new_products",
+)
 
 
 @click.command(help=f"Run benchmarks by name, or all of them: {', '.join(BENCHMARKS)}.")

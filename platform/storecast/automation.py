@@ -19,7 +19,7 @@ CHAINED_BY = "storecast/chained_by"
 CLI = "storecast_run"
 TUNING_CLI = "storecast_tune"
 
-PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/revenue_forecasts")
+PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/forecast_explanations", "gold/revenue_forecasts")
 PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
 LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
 DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND

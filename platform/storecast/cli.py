@@ -136,6 +136,19 @@ def what_if(data_dir: Path | None, **change: Any) -> None:
     click.echo(answer(Warehouse(settings.warehouse_path), Change(**change), settings))
 
 
+@main.command()
+@click.option("--product", "product_id", required=True, help="The product's id, as in gold.demand_forecasts.")
+@click.option("--channel", help="Only in this channel (default: in all that sell it).")
+@data_dir_option
+@reporting_errors
+def explain(product_id: str, channel: str | None, data_dir: Path | None) -> None:
+    """Say what a product's forecast is made of: level, season, price, promotion, events."""
+    from storecast.explanation_question import explained  # noqa: PLC0415 - as for `run`
+
+    settings = _settings(data_dir)
+    click.echo(explained(Warehouse(settings.warehouse_path), product_id, channel, settings))
+
+
 def _settings(data_dir: Path | None) -> Settings:
     settings = load_settings(data_dir=data_dir)
     os.environ.update(process_environment(settings))

@@ -15,7 +15,8 @@ from storecast.figures import as_markdown
 from storecast.forecasting import contracts as c
 from storecast.forecasting.accuracy import forecast_accuracy
 from storecast.forecasting.backtest import READ_COLUMNS, backtest, backtests_from_table, backtests_table, model_scores
-from storecast.forecasting.forecast import forecast_demand, train_global_models
+from storecast.forecasting.explanations import explain_forecasts, readers_of
+from storecast.forecasting.forecast import champion_forecasts, published_forecasts, train_global_models
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.level_forecasts import backtest_levels, forecast_levels
 from storecast.forecasting.lost_demand import lost_demand_of
@@ -56,7 +57,7 @@ NEWEST_OF_KEYS_SQL = """
     with of_keys as (select * from gold.demand_forecasts where partition_key in (select unnest(?)))
     select * from of_keys where origin_date = (select max(origin_date) from of_keys)
 """
-BY_PRODUCT = {
+BY_PRODUCT: dict[str, Any] = {
     "partitions_def": PRODUCTS,
     "backfill_policy": dg.BackfillPolicy.single_run(),
 }
@@ -198,8 +199,20 @@ def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> p
     )
 
 
-@dg.asset(
-    **(table("gold.demand_forecasts", c.DemandForecasts, room=ROOM, **PARTITIONED) | BY_PRODUCT),
+@dg.multi_asset(
+    name="gold__demand_forecasts",
+    outs={
+        "demand_forecasts": dg.AssetOut(
+            **table("gold.demand_forecasts", c.DemandForecasts, room=ROOM, **PARTITIONED),
+            description="Units a day with their quantiles: one row an origin, product, channel and day ahead.",
+        ),
+        "forecast_explanations": dg.AssetOut(
+            **table("gold.forecast_explanations", c.ForecastExplanations, room=ROOM, **PARTITIONED),
+            description="The same units as a sum of level, season, price, promotion, event and reconciliation: "
+            "one row an origin, product, channel and day ahead.",
+        ),
+    },
+    **BY_PRODUCT,
     deps=[
         DAILY_DEMAND,
         PLANNED_DRIVERS,
@@ -213,24 +226,28 @@ def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> p
 )
 def demand_forecasts(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
-) -> pd.DataFrame:
-    """Units a day with their quantiles: one row an origin, product, channel and day ahead."""
+) -> Iterator[dg.Output[pd.DataFrame]]:
+    """Units a day, and what they are made of: explained with the very models, plans and history that forecast them."""
     shop, keys = settings.get(), list(context.partition_keys)
-    keep_partitions(warehouse, "gold.demand_forecasts")
-    forecasts = forecast_demand(
+    fitted = warehouse.read("select * from ops.fitted_models")
+    said = champion_forecasts(
         read_panel(warehouse, keys),
         warehouse.read(f"select * from ops.champions where {OF_KEYS}", [keys]),
-        warehouse.read("select * from ops.fitted_models"),
-        warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", [keys]),
+        fitted,
         horizon=shop.horizon_days,
-        partition_keys=partition_key_of(warehouse, keys),
-        model_version=model_version_of(warehouse),
         seed=shop.seed,
         n_jobs=shop.fit_processes,
         ray_address=shop.ray_address,
     )
+    scales = warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", [keys])
+    owners, version = partition_key_of(warehouse, keys), model_version_of(warehouse)
+    forecasts = published_forecasts(said.panel, said.mean, said.classes, said.models, scales, owners, version)
+    readers = readers_of(said, dict(zip(fitted[c.MODEL], fitted[c.PAYLOAD], strict=True)), seed=shop.seed)
+    explanations = explain_forecasts(said, forecasts, readers)
     tell_of_forecasts(context, warehouse, forecasts)
-    return forecasts
+    for name, rows in (("demand_forecasts", forecasts), ("forecast_explanations", explanations)):
+        keep_partitions(warehouse, f"gold.{name}")
+        yield dg.Output(rows, name)
 
 
 @dg.asset(
@@ -331,13 +348,15 @@ def tell_of_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     """
     series = forecasts.drop_duplicates([c.PRODUCT_ID, c.CHANNEL])
     for key, own in series.groupby(c.PARTITION_KEY):
-        context.add_asset_metadata(counts_of(own), partition_key=str(key))
+        context.add_asset_metadata(counts_of(own), DEMAND_FORECASTS, partition_key=str(key))
     totals = forecasts.groupby([c.PARTITION_KEY, c.PRODUCT_ID, c.CHANNEL], as_index=False)[c.MEAN_UNITS].sum()
     best = totals.sort_values(c.MEAN_UNITS, ascending=False).drop_duplicates(c.PARTITION_KEY).head(PICTURES)
-    context.add_asset_metadata({"pictures_are_at": ", ".join(best[c.PARTITION_KEY])})
+    context.add_asset_metadata({"pictures_are_at": ", ".join(best[c.PARTITION_KEY])}, DEMAND_FORECASTS)
     for shown in best.itertuples():
         picture = picture_of(warehouse, forecasts, shown.product_id, shown.channel)
-        context.add_asset_metadata({"history_and_forecast": picture}, partition_key=shown.partition_key)
+        context.add_asset_metadata(
+            {"history_and_forecast": picture}, DEMAND_FORECASTS, partition_key=shown.partition_key
+        )
 
 
 def counts_of(series: pd.DataFrame) -> dict[str, Any]:

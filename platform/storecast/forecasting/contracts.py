@@ -83,6 +83,13 @@ QUANTILES: Final = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 UNIT_QUANTILES: Final = tuple(f"p{round(alpha * 100):02d}_units" for alpha in QUANTILES)
 REVENUE_QUANTILES: Final = tuple(f"p{round(alpha * 100):02d}_revenue" for alpha in QUANTILES)
 
+PARTS: Final = ("level_units", "season_units", "price_units", "promotion_units", "event_units", "reconciliation_units")
+LARGEST_REST: Final = 1e-6
+"""Units by which a forecast's parts may miss it."""
+CLASS_WORDS: Final = "Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
+RMSSE_WORDS: Final = "Root mean squared error over that of the last value carried forward."
+MASE_WORDS: Final = "Mean absolute error over that of seasonal naive in the history."
+
 
 def _quantity(*, required: bool = True, **rules: Any) -> Any:
     """A number; `required` forbids NaN."""
@@ -97,8 +104,8 @@ class _Contract(pa.DataFrameModel):
         coerce = False
 
 
-class _DriversOfADay(pa.DataFrameModel):
-    """What may move the demand of a product in a channel on a day."""
+class DailyDemand(pa.DataFrameModel):
+    """The columns of `gold.daily_demand` that this room reads; dense up to one common last day."""
 
     product_id: str
     channel: str
@@ -109,16 +116,7 @@ class _DriversOfADay(pa.DataFrameModel):
     is_price_planned: bool
     has_event: bool
     event_name: str = pa.Field(nullable=True)
-
-
-class DailyDemand(_DriversOfADay):
-    """The columns of `gold.daily_demand` that this room reads; dense up to one common last day."""
-
     units: float = _quantity(ge=0)
-
-
-class PlannedDrivers(_DriversOfADay):
-    """The columns of `gold.planned_drivers` that this room reads: the days after the last day loaded."""
 
 
 class LostDemand(_Contract):
@@ -134,13 +132,18 @@ class LostDemand(_Contract):
     lost_revenue: float = _quantity(required=False, ge=0, description="Lost units at that price; null without one.")
 
 
-class DemandForecasts(_Contract):
+class _DayAhead(_Contract):
     """One row an origin, product, channel and day ahead."""
 
     origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     product_id: str
     channel: str
     date: pa.DateTime
+
+
+class DemandForecasts(_DayAhead):
+    """One row an origin, product, channel and day ahead."""
+
     horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
     mean_units: float = _quantity(ge=0, description="Expected units.")
     p05_units: float = _quantity(ge=0, description="5 % quantile of units.")
@@ -162,13 +165,31 @@ class DemandForecasts(_Contract):
         return _is_rising(forecasts, UNIT_QUANTILES) and bool(np.isfinite(forecasts[MEAN_UNITS]).all())
 
 
-class RevenueForecasts(_Contract):
+class ForecastExplanations(_DayAhead):
+    """One row an origin, product, channel and day ahead: the published forecast as a sum of its parts."""
+
+    horizon_day: int = _quantity(ge=1, description="Days after the origin, from 1.")
+    mean_units: float = _quantity(ge=0, description="Expected units: that of gold.demand_forecasts.")
+    level_units: float = _quantity(description="Mean of whole weeks ahead without driver; the same on each day.")
+    season_units: float = _quantity(description="What a day differs from it by weekday, season and trend.")
+    price_units: float = _quantity(description="What the price adds, or takes, by not being the usual one.")
+    promotion_units: float = _quantity(description="What the promotion adds, its discount with it.")
+    event_units: float = _quantity(description="What the events of the days add or take.")
+    reconciliation_units: float = _quantity(description="Published less what the model itself said.")
+    model: str
+    partition_key: str = pa.Field(description="The Dagster partition that holds the product.")
+
+    @pa.dataframe_check(error="the parts of each forecast add up to it to 1e-6")
+    @classmethod
+    def parts_add_up(cls, explanations: pd.DataFrame) -> bool:
+        """Whether every row's parts are finite and their sum is the published number."""
+        rest = explanations[list(PARTS)].to_numpy(np.float64).sum(axis=1) - explanations[MEAN_UNITS].to_numpy()
+        return bool((np.abs(rest) <= LARGEST_REST).all())  # false for what is not finite
+
+
+class RevenueForecasts(_DayAhead):
     """One row an origin, product, channel and day ahead; revenue is missing where no price is known."""
 
-    origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
-    product_id: str
-    channel: str
-    date: pa.DateTime
     mean_revenue: float = _quantity(required=False, ge=0, description="Expected revenue, in the shop's currency.")
     p05_revenue: float = _quantity(required=False, ge=0, description="5 % quantile of revenue.")
     p10_revenue: float = _quantity(required=False, ge=0, description="10 % quantile of revenue.")
@@ -201,9 +222,7 @@ class LevelForecasts(_Contract):
     p90_units: float = _quantity(ge=0, description="90 % quantile of units.")
     p95_units: float = _quantity(ge=0, description="95 % quantile of units.")
     unpriced_units: float = _quantity(ge=0, description="Expected units without a known price, not in the revenue.")
-    mean_revenue: float = _quantity(
-        required=False, ge=0, description="Expected revenue, the sum of gold.revenue_forecasts, in the shop's currency."
-    )
+    mean_revenue: float = _quantity(required=False, ge=0, description="Expected revenue: gold.revenue_forecasts' sum.")
     p05_revenue: float = _quantity(required=False, ge=0, description="5 % quantile of revenue; they do not add up.")
     p10_revenue: float = _quantity(required=False, ge=0, description="10 % quantile of revenue.")
     p25_revenue: float = _quantity(required=False, ge=0, description="25 % quantile of revenue.")
@@ -225,9 +244,7 @@ class ForecastAccuracy(_Contract):
 
     origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     level: str = pa.Field(isin=LEVELS)
-    demand_class: str = pa.Field(
-        description="Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
-    )
+    demand_class: str = pa.Field(description=CLASS_WORDS)
     model: str
     split: str = pa.Field(eq=EVALUATION)
     window_start_date: pa.DateTime = pa.Field(description="First day forecast.")
@@ -236,12 +253,8 @@ class ForecastAccuracy(_Contract):
     series: int = _quantity(ge=1, description="Nodes of the level.")
     wape: float = _quantity(required=False, ge=0, description="Absolute error over units sold.")
     bias: float = _quantity(required=False, description="Forecast less sold, over units sold.")
-    rmsse: float = _quantity(
-        required=False, ge=0, description="Root mean squared error over that of the last value carried forward."
-    )
-    mase: float = _quantity(
-        required=False, ge=0, description="Mean absolute error over that of seasonal naive in the history."
-    )
+    rmsse: float = _quantity(required=False, ge=0, description=RMSSE_WORDS)
+    mase: float = _quantity(required=False, ge=0, description=MASE_WORDS)
     mape: float = _quantity(required=False, ge=0, description="Mean absolute percentage error; aggregates only.")
     pinball: float = _quantity(required=False, ge=0, description="Mean pinball loss of the seven quantiles, in units.")
     coverage_90: float = _quantity(required=False, ge=0, le=1, description="Share of days within p05 to p95.")
@@ -285,18 +298,12 @@ class ModelScores(_Contract):
     origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     product_id: str
     channel: str
-    demand_class: str = pa.Field(
-        description="Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
-    )
+    demand_class: str = pa.Field(description=CLASS_WORDS)
     model: str
     wape: float = _quantity(required=False, ge=0, description="Absolute error over units sold.")
     bias: float = _quantity(required=False, description="Forecast less sold, over units sold.")
-    rmsse: float = _quantity(
-        required=False, ge=0, description="Root mean squared error over that of the last value carried forward."
-    )
-    mase: float = _quantity(
-        required=False, ge=0, description="Mean absolute error over that of seasonal naive in the history."
-    )
+    rmsse: float = _quantity(required=False, ge=0, description=RMSSE_WORDS)
+    mase: float = _quantity(required=False, ge=0, description=MASE_WORDS)
 
 
 class Champions(_Contract):
@@ -305,23 +312,19 @@ class Champions(_Contract):
     training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
     product_id: str
     channel: str
-    demand_class: str = pa.Field(
-        description="Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
-    )
+    demand_class: str = pa.Field(description=CLASS_WORDS)
     model: str
     reason: str = pa.Field(description="Why this model, in words.")
 
 
 class IntervalScales(_Contract):
-    """What makes quantiles of means; one row a quantile of a pool or a spread of a class or series: see `scope`."""
+    """What makes quantiles of means; one row a quantile of a pool, a spread of a class or series, or the step of units."""
 
     training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
-    scope: str = pa.Field(isin=("pool", "class", "series"))
+    scope: str = pa.Field(isin=("pool", "class", "step", "series"))
     product_id: str = pa.Field(nullable=True)
     channel: str = pa.Field(nullable=True)
-    demand_class: str = pa.Field(
-        nullable=True, description="Smooth, erratic, intermittent, lumpy, new or inactive; `all` for every class."
-    )
+    demand_class: str = pa.Field(nullable=True, description=CLASS_WORDS)
     from_day: float = _quantity(required=False, ge=1)
     from_units: float = _quantity(required=False, ge=0)
     quantile: float = _quantity(required=False, gt=0, lt=1)
@@ -376,6 +379,7 @@ class ProductPartitions(_Contract):
 TABLES: Final = {
     "gold.demand_forecasts": DemandForecasts,
     "gold.forecast_accuracy": ForecastAccuracy,
+    "gold.forecast_explanations": ForecastExplanations,
     "gold.level_forecasts": LevelForecasts,
     "gold.lost_demand": LostDemand,
     "gold.revenue_forecasts": RevenueForecasts,

@@ -20,12 +20,20 @@ from storecast.forecasting.chunks import Part
 from storecast.forecasting.demand_classes import demand_classes
 from storecast.forecasting.fallbacks import DEAD_DAYS
 from storecast.forecasting.fan_out import fan_out
-from storecast.forecasting.forecast import champions_of, payload_of, published_forecasts
+from storecast.forecasting.forecast import (
+    ChampionForecasts,
+    champions_of,
+    mean_of_members,
+    members_of,
+    payload_of,
+    published_forecasts,
+    rows_with,
+)
 from storecast.forecasting.packing import Layout, packed, unpacked
 from storecast.forecasting.panel import FloatArray, IntArray, Panel
 from storecast.forecasting.registry import REGISTRY
 from storecast.forecasting.rolling_panel import continued, latest
-from storecast.forecasting.selection import members, picked
+from storecast.forecasting.selection import members
 from storecast.forecasting.states import StateForecaster
 from storecast.forecasting.unconstraining import unconstrained
 
@@ -83,16 +91,17 @@ class FittedChampions:
 
     def mean_units(self, horizon: int, *, seed: int = 0, n_jobs: int = 1) -> FloatArray:
         """What the champions say of the days after the last one, (series, horizon); NaN where a series has none."""
+        return self.forecasts(horizon, seed=seed, n_jobs=n_jobs).mean
+
+    def forecasts(self, horizon: int, *, seed: int = 0, n_jobs: int = 1) -> ChampionForecasts:
+        """The same with what was known and what each single model says, as explanations ask for."""
         known = self.recent.until(self.recent.days, horizon)
         forecasts = {name: np.full((len(known.keys), horizon), np.nan) for name in members_of(self.models)}
         for name, values in forecasts.items():
             rows = rows_with(name, self.models)
             values[rows] = self._forecast_by(name, known, rows, horizon, seed, n_jobs)
-        forecast = np.full((len(known.keys), horizon), np.nan)
-        rows = np.flatnonzero(self.models != "")
-        if len(rows):
-            forecast[rows] = picked({name: values[rows] for name, values in forecasts.items()}, self.models[rows])
-        return forecast
+        mean = mean_of_members(forecasts, self.models, horizon)
+        return ChampionForecasts(known, self.classes, self.models, mean, forecasts)
 
     def _forecast_by(self, name: str, known: Panel, rows: IntArray, horizon: int, seed: int, n_jobs: int) -> FloatArray:
         spec = REGISTRY[name]
@@ -157,17 +166,6 @@ def forecast_champions(
         partition_keys,
         model_version,
     )
-
-
-def members_of(models: TextArray) -> list[str]:
-    """The single models that champions are made of, by name."""
-    return sorted({member for model in np.unique(models.astype(str)) if model for member in members(model)})
-
-
-def rows_with(name: str, models: TextArray) -> IntArray:
-    """The series in whose champion a single model has a part."""
-    with_it = [model for model in np.unique(models.astype(str)) if name in members(model)]
-    return np.flatnonzero(np.isin(models.astype(str), with_it))
 
 
 def keepers_of(names: Iterable[str]) -> dict[str, StateForecaster]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,13 +15,28 @@ from storecast.forecasting.chunks import Part, forecasts_of
 from storecast.forecasting.demand_classes import demand_classes
 from storecast.forecasting.fallbacks import SEASONAL_NAIVE, with_fallbacks
 from storecast.forecasting.intervals import scales_from_table
-from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.panel import FloatArray, IntArray, Panel
 from storecast.forecasting.registry import REGISTRY, ModelSpec
 from storecast.forecasting.selection import members, picked
 from storecast.forecasting.unconstraining import unconstrained
 
 ID_LENGTH: Final = 16
 TextArray = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class ChampionForecasts:
+    """What the champions say of the days ahead, before any fallback.
+
+    `panel` is what was known, drivers of the days ahead with it; `mean` (series, horizon) is NaN where a series has no
+    champion and `models` is empty; `of_members` holds what each single model said, NaN where it had no part.
+    """
+
+    panel: Panel
+    classes: TextArray
+    models: TextArray
+    mean: FloatArray
+    of_members: Mapping[str, FloatArray]
 
 
 def training_id_of(snapshot_hash: str, parameters: Mapping[str, Any]) -> str:
@@ -84,15 +100,60 @@ def forecast_demand(
     product to key. Local models are shared out as `fan_out` says. Raises `ValueError` where a champion needs a global
     model that `fitted_models` lacks.
     """
+    said = champion_forecasts(
+        panel, champions, fitted_models, horizon=horizon, seed=seed, n_jobs=n_jobs, ray_address=ray_address
+    )
+    return published_forecasts(
+        said.panel, said.mean, said.classes, said.models, interval_scales, partition_keys, model_version
+    )
+
+
+def champion_forecasts(
+    panel: Panel,
+    champions: pd.DataFrame,
+    fitted_models: pd.DataFrame,
+    *,
+    horizon: int,
+    seed: int = 0,
+    n_jobs: int = 1,
+    ray_address: str | None = None,
+) -> ChampionForecasts:
+    """Ask every series' champion, as `forecast_demand` does; a base model runs for just the series that need it."""
     known = unconstrained(panel).until(panel.days, horizon)
     classes, models = champions_of(known, champions)
-    has_champion = models != ""
-    forecast = np.full((len(known.keys), horizon), np.nan)
-    if has_champion.any():
-        forecast[has_champion] = _by_models(
-            known.take(has_champion), models[has_champion], fitted_models, horizon, seed, n_jobs, ray_address
-        )
-    return published_forecasts(known, forecast, classes, models, interval_scales, partition_keys, model_version)
+    forecasts = {name: np.full((len(known.keys), horizon), np.nan) for name in members_of(models)}
+    local = []
+    for name, values in forecasts.items():
+        rows = rows_with(name, models)
+        spec = REGISTRY[name]
+        if spec.load is not None:
+            asked = spec.load(payload_of(fitted_models, name)).with_panel(known.take(rows))
+            values[rows] = asked.predict_panel(horizon)
+        else:
+            local.append(Part(spec, known.days, rows))
+    for part, values in forecasts_of(local, known, horizon=horizon, seed=seed, n_jobs=n_jobs, ray_address=ray_address):
+        forecasts[part.spec.name][part.rows] = values
+    return ChampionForecasts(known, classes, models, mean_of_members(forecasts, models, horizon), forecasts)
+
+
+def mean_of_members(forecasts: Mapping[str, FloatArray], models: TextArray, horizon: int) -> FloatArray:
+    """What champions say, the mean of their members: (series, horizon), NaN where a series has none."""
+    mean = np.full((len(models), horizon), np.nan)
+    rows = np.flatnonzero(models != "")
+    if len(rows):
+        mean[rows] = picked({name: values[rows] for name, values in forecasts.items()}, models[rows])
+    return mean
+
+
+def members_of(models: TextArray) -> list[str]:
+    """The single models that champions are made of, by name."""
+    return sorted({member for model in np.unique(models.astype(str)) if model for member in members(model)})
+
+
+def rows_with(name: str, models: TextArray) -> IntArray:
+    """The series in whose champion a single model has a part."""
+    with_it = [model for model in np.unique(models.astype(str)) if name in members(model)]
+    return np.flatnonzero(np.isin(models.astype(str), with_it))
 
 
 def published_forecasts(
@@ -126,32 +187,6 @@ def champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, Text
         np.where(is_missing, demand_classes(panel.units), classes).astype(object),
         np.where(is_missing, "", models).astype(object),
     )
-
-
-def _by_models(
-    panel: Panel,
-    models: TextArray,
-    fitted_models: pd.DataFrame,
-    horizon: int,
-    seed: int,
-    n_jobs: int,
-    ray_address: str | None,
-) -> FloatArray:
-    """Each series' mean by its champion; a base model runs for just the series that need it."""
-    needed = sorted({member for model in np.unique(models.astype(str)) for member in members(model)})
-    forecasts = {name: np.full((len(panel.keys), horizon), np.nan) for name in needed}
-    local = []
-    for name in needed:
-        rows = np.flatnonzero([name in members(model) for model in models])
-        spec = REGISTRY[name]
-        if spec.load is not None:
-            known = spec.load(payload_of(fitted_models, name)).with_panel(panel.take(rows))
-            forecasts[name][rows] = known.predict_panel(horizon)
-        else:
-            local.append(Part(spec, panel.days, rows))
-    for part, values in forecasts_of(local, panel, horizon=horizon, seed=seed, n_jobs=n_jobs, ray_address=ray_address):
-        forecasts[part.spec.name][part.rows] = values
-    return picked(forecasts, models)
 
 
 def payload_of(fitted_models: pd.DataFrame, name: str) -> str:

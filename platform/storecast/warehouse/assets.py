@@ -19,6 +19,7 @@ PUBLISHED_LAST = (
     "gold.daily_revenue",
     "gold.demand_forecasts",
     "gold.forecast_accuracy",
+    "gold.forecast_explanations",
     "gold.level_forecasts",
     "gold.lost_demand",
     "gold.planned_drivers",
