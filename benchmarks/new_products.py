@@ -1,10 +1,11 @@
 """New products: the first 28 days of launches on M5, before any day was seen and after 3, 7 and 14 of them.
 
-A launch is a series whose price and sales begin within the data. Launches from d_1579 on are scored; their items are
-left out of training in all stores, and a scored series is forecast without the item's other stores. The forecaster is
-trained each eight weeks on what was sold until then; settings were chosen on the launches before d_1579 alone. All that
-is not launched counts in the peer: the mean units a day of the category in the store over the 28 days before, the same
-for each launch. A chain's launch in one more store, which may learn from the others, is a row of its own.
+A launch is a series whose price and sales begin within the data. Launches from d_1579 on are scored. The forecaster is
+trained each eight weeks on what was sold until then, without the items that are scored until the next training, in any
+store; a scored series is forecast without the item's other stores. Settings were chosen on the launches before d_1579
+alone. The peer is the mean units a day of the category in the store over the 28 days before, the same for each launch;
+most of its error is that launches sell less than what is settled, so the mean of earlier launches stands beside it. A
+chain's launch in one more store, which may learn from the others, is a row of its own.
 """
 
 from dataclasses import dataclass, replace
@@ -72,7 +73,7 @@ def score(every: int, stride: int, with_boosted: bool) -> Scored:
         first = panel.first_day[rows]
         own = rows[(first >= origin) & (first < origin + STEP_DAYS)]
         if len(own):
-            parts.append(scored_from(panel, own, rows, origin, every, with_boosted))
+            parts.append(scored_from(panel, own, origin, every, with_boosted))
     keys = parts[0].forecasts
     units = np.concatenate([part.units for part in parts])
     forecasts = {key: np.concatenate([part.forecasts[key] for part in parts]) for key in keys}
@@ -104,10 +105,10 @@ def forecaster() -> NewProductForecaster:
     return NewProductForecaster(attributes=ATTRIBUTES, settle_days=SETTLE_DAYS)
 
 
-def scored_from(panel: Panel, own: IntArray, scored: IntArray, origin: int, every: int, with_boosted: bool) -> Scored:
+def scored_from(panel: Panel, own: IntArray, origin: int, every: int, with_boosted: bool) -> Scored:
     """What is said of the launches of eight weeks by contenders trained on the day before them."""
     items = panel.keys.get_level_values(0)
-    left_out = items[scored].unique()
+    left_out = items[own].unique()
     known = training_panel(panel, origin, left_out, every)
     ours = forecaster().fit_panel(known)
     contenders = {OURS: ours, **({BOOSTED: GlobalLightGBM().fit_panel(known)} if with_boosted else {})}

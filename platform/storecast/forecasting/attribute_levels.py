@@ -78,7 +78,7 @@ class AttributeLevels:
         columns = attributes.columns(effects)
         design = np.stack(list(columns.values()), axis=1)
         spread = np.array([_spread_of(name, deviation, launch_deviation) for name in columns])
-        beta = np.zeros(len(columns))
+        beta: FloatArray = np.zeros(len(columns))
         beta[0] = np.log(max(float(units.sum()), FEWEST_UNITS) / max(float(exposure.sum()), 1.0))
         for _ in range(ROUNDS):
             linear = np.clip(design @ beta, -LARGEST_LOG, LARGEST_LOG)
@@ -86,7 +86,9 @@ class AttributeLevels:
             weight = mean / (1 + mean / shape)
             answer = linear + (units - mean) / mean
             weighted = design * weight[:, None]
-            beta = np.linalg.solve(design.T @ weighted + np.diag(spread**-2), weighted.T @ answer)
+            beta = np.asarray(
+                np.linalg.solve(design.T @ weighted + np.diag(spread**-2), weighted.T @ answer), np.float64
+            )
         return cls(effects, dict(zip(columns, beta.tolist(), strict=True)))
 
     def per_day(self, attributes: Attributes) -> FloatArray:

@@ -47,16 +47,17 @@ class DayFactors:
         weekdays = {}
         by_weekday = np.ones_like(total)
         for name in np.unique(categories):
-            rows = categories[first] == name
+            rows = np.flatnonzero(categories[first] == name)
             sums = [np.array([part[rows][:, weekday == day].sum() for day in range(WEEK)]) for part in (total, around)]
             factor = credible_ratio(sums[0], sums[1], CREDIBLE_UNITS)
             weekdays[str(name)] = (factor / factor.mean()).tolist()
             by_weekday[rows] = np.array(weekdays[str(name)])[weekday]
-        codes = panel.drivers.get(EVENT_CODE, np.full((len(units), panel.days), -1.0))[first, start : panel.days]
+        codes: FloatArray = panel.drivers.get(EVENT_CODE, np.full((len(units), panel.days), -1.0))[
+            first, start : panel.days
+        ]
         expected = around * by_weekday
         events = {
-            name: float(credible_ratio(total[codes == code].sum(), expected[codes == code].sum(), CREDIBLE_UNITS))
-            for code, name in enumerate(panel.event_names)
+            name: _ratio(total[codes == code], expected[codes == code]) for code, name in enumerate(panel.event_names)
         }
         return cls(weekdays, events, _promotions(panel, units, categories, start))
 
@@ -104,7 +105,7 @@ def launch_curve(units: FloatArray, factors: FloatArray) -> FloatArray:
     part = np.searchsorted(AGE_EDGES, np.arange(units.shape[1]), side="right")
     for number in np.unique(part):
         own = part == number
-        curve[number] = credible_ratio(np.nansum(units[:, own]), expected[:, own].sum(), CREDIBLE_UNITS)
+        curve[number] = _ratio(np.nan_to_num(units[:, own]), expected[:, own])
     return curve
 
 
@@ -112,6 +113,10 @@ def on_curve(curve: FloatArray, ages: IntArray, is_young: BoolArray) -> FloatArr
     """The curve at each age, 1 for series that are not young; ages before the launch count as its day."""
     values = curve[np.searchsorted(AGE_EDGES, np.maximum(ages, 0), side="right")]
     return np.where(is_young[:, None], values, 1.0)
+
+
+def _ratio(units: FloatArray, expected: FloatArray) -> float:
+    return float(credible_ratio(np.array([units.sum()]), np.array([expected.sum()]), CREDIBLE_UNITS)[0])
 
 
 def _mean_around(total: FloatArray) -> FloatArray:
@@ -127,16 +132,16 @@ def _promotions(panel: Panel, units: FloatArray, categories: Any, start: int) ->
     if c.IS_ON_PROMOTION not in panel.drivers:
         return {}
     seen = ~np.isnan(units)
-    promoted = seen & (np.nan_to_num(panel.drivers[c.IS_ON_PROMOTION][:, start : panel.days]) > 0)
-    plain = seen & ~promoted
+    promoted = np.asarray(seen & (np.nan_to_num(panel.drivers[c.IS_ON_PROMOTION][:, start : panel.days]) > 0))
+    plain = np.asarray(seen & ~promoted)
+    has_plain = plain.sum(axis=1) > 0
     mean = np.where(plain, units, 0.0).sum(axis=1) / np.maximum(plain.sum(axis=1), 1)
-    days = np.where(plain.any(axis=1), promoted.sum(axis=1), 0)
-    sold = np.where(promoted & plain.any(axis=1)[:, None], units, 0.0).sum(axis=1)
+    days = np.where(has_plain, promoted.sum(axis=1), 0)
+    sold = np.where(promoted & has_plain[:, None], units, 0.0).sum(axis=1)
     found = {}
     for name in np.unique(categories):
-        rows = categories == name
-        ratio = float(credible_ratio(sold[rows].sum(), (mean * days)[rows].sum(), CREDIBLE_UNITS))
-        found[str(name)] = min(ratio, HIGHEST_FACTOR)
+        rows = np.flatnonzero(categories == name)
+        found[str(name)] = min(_ratio(sold[rows], (mean * days)[rows]), HIGHEST_FACTOR)
     return found
 
 

@@ -1,7 +1,7 @@
 """The launches within a panel, and what is known of any series beforehand: attributes, price, the product elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -124,7 +124,7 @@ def settled_counts(
     panel: Panel, launches: IntArray, factors: FloatArray, names: Sequence[str], references: Mapping[str, float]
 ) -> Counts:
     """The latest eight weeks of series that are no launches, or are past their first weeks; every so many of them."""
-    is_settled = ~np.isnan(panel.units).all(axis=1)
+    is_settled = np.asarray(~np.isnan(panel.units).all(axis=1))
     is_settled[launches] = panel.days - panel.first_day[launches] >= YOUNG_DAYS + SETTLED_DAYS
     rows = np.flatnonzero(is_settled).astype(np.int64)
     own = panel.take(rows)
@@ -152,18 +152,6 @@ def elsewhere(
     ratio = credible_ratio(sold, said, shape)
     place = pd.Index(names).get_indexer(products)
     return np.where(place >= 0, ratio[place] if len(names) else np.nan, np.nan)
-
-
-def never_sold(panel: Panel, keys: pd.MultiIndex, statics: pd.DataFrame) -> Panel:
-    """Series that have not begun, with the days of a panel and no drivers: products that are planned."""
-    return replace(
-        panel,
-        keys=keys,
-        units=np.full((len(keys), panel.days), np.nan),
-        drivers={},
-        statics=statics,
-        is_in_stock=None,
-    )
 
 
 def _latest_price(panel: Panel) -> FloatArray:

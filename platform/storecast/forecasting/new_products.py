@@ -101,19 +101,25 @@ class NewProductForecaster(GlobalForecaster):
         self.shapes_, self.spread_, self.drift_, self.elsewhere_share_ = (1.0, 1.0), 1.0, 0.0, 0.0
         launches = launch_counts(panel, rows, factors, self.curve_, self.attributes, self.references_)
         settled = settled_counts(panel, rows, factors, self.attributes, self.references_)
+        ages = np.tile(np.arange(NEW_DAYS), (len(rows), 1))
+        units, shaped = units[:, :NEW_DAYS], days[:, :NEW_DAYS] * on_curve(self.curve_, ages, ages[:, 0] == 0)
+        is_whole = ~np.isnan(units).any(axis=1) & (launches.units > 0)
+        knows_launches = is_whole.sum() >= FEWEST_LAUNCHES
+        if knows_launches:
+            self.spread_ = spread_of(units[is_whole], shaped[is_whole])
         expected = self._learn_levels(panel, launches, settled)
-        every = np.ones(len(rows), np.bool_)
-        shaped = days * on_curve(self.curve_, np.tile(np.arange(YOUNG_DAYS), (len(rows), 1)), every)
-        self._learn_spread(launches, expected, units[:, :NEW_DAYS], shaped[:, :NEW_DAYS])
+        if knows_launches:
+            prior = (expected / np.maximum(launches.exposure, 1.0))[is_whole]
+            self._learn_drift(prior, units[is_whole], shaped[is_whole])
 
     def _learn_levels(self, panel: Panel, launches: Counts, settled: Counts) -> FloatArray:
         """The regression, and how far launches are from it; what it says without their product."""
         some = thinned(settled)
         self.levels_ = self._levels(some.followed_by(launches), 1.0)
         basis = launches if len(launches.rows) >= FEWEST_LAUNCHES else some.followed_by(launches)
-        shape = fitted_shape(basis.units, self.levels_.per_day(basis.attributes) * basis.exposure)
+        shape = self._shape(basis.units, self.levels_.per_day(basis.attributes) * basis.exposure)
         self.levels_ = self._levels(some.followed_by(launches), shape)
-        self.settled_shape_ = fitted_shape(some.units, self.levels_.per_day(some.attributes) * some.exposure)
+        self.settled_shape_ = self._shape(some.units, self.levels_.per_day(some.attributes) * some.exposure)
         fold = fold_of(panel, basis.rows)
         outside = np.zeros(len(basis.rows))
         for number in range(FOLDS):
@@ -134,27 +140,18 @@ class NewProductForecaster(GlobalForecaster):
         ids = panel.keys.get_level_values(0)
         ratio = elsewhere(ids[basis.rows], ids[settled.rows], settled.units, expected, self.settled_shape_)
         known = ~np.isnan(ratio) & basis.attributes.is_launch
-        alone = fitted_shape(basis.units, outside)
+        alone = self._shape(basis.units, outside)
         self.shapes_ = (alone, alone)
         if known.sum() < FEWEST_LAUNCHES:
             return outside
         tries = [outside[known] * ratio[known] ** share for share in SHARES]
         best = int(np.argmin([np.abs(said - basis.units[known]).sum() for said in tries]))
         self.elsewhere_share_ = float(SHARES[best])
-        self.shapes_ = (alone, fitted_shape(basis.units[known], tries[best]))
+        self.shapes_ = (alone, self._shape(basis.units[known], tries[best]))
         return outside * np.where(known, np.nan_to_num(ratio, nan=1.0), 1.0) ** self.elsewhere_share_
 
-    def _learn_spread(self, launches: Counts, expected: FloatArray, units: FloatArray, shaped: FloatArray) -> None:
-        """How daily units scatter about their level, and how far a level drifts from that of the first days."""
-        is_whole = ~np.isnan(units).any(axis=1) & (launches.units > 0)
-        if is_whole.sum() < FEWEST_LAUNCHES:
-            return
-        units, shaped = units[is_whole], shaped[is_whole]
-        level = units.sum(axis=1) / shaped.sum(axis=1)
-        mean = level[:, None] * shaped
-        freedom = NEW_DAYS / (NEW_DAYS - 1)
-        self.spread_ = max(1.0, float((freedom * (units - mean) ** 2).sum() / mean.sum()))
-        prior = (expected / np.maximum(launches.exposure, 1.0))[is_whole]
+    def _learn_drift(self, prior: FloatArray, units: FloatArray, shaped: FloatArray) -> None:
+        """How far a launch's level drifts from that of its first days; arrays are (launches, first days)."""
         losses = np.zeros(len(DRIFTS))
         for seen in STAGES:
             before = np.full(len(prior), self.shapes_[0])
@@ -163,6 +160,10 @@ class NewProductForecaster(GlobalForecaster):
             for place, drift in enumerate(DRIFTS):
                 losses[place] += _surprise(rest, total, self.spread_ * total + total**2 * _doubt(before, shape, drift))
         self.drift_ = float(DRIFTS[int(np.argmin(losses))])
+
+    def _shape(self, units: FloatArray, expected: FloatArray) -> float:
+        """The gamma's shape behind units that come in clumps of the spread."""
+        return fitted_shape(units / self.spread_, expected / self.spread_)
 
     def _levels(self, counts: Counts, shape: float) -> AttributeLevels:
         return AttributeLevels.fit(
@@ -264,6 +265,18 @@ class NewProductForecaster(GlobalForecaster):
 def fold_of(panel: Panel, rows: IntArray) -> IntArray:
     """The fold of each of some series; all series of a product are in one."""
     return np.asarray(panel.keys.codes[0])[rows].astype(np.int64) % FOLDS
+
+
+def spread_of(units: FloatArray, shaped: FloatArray) -> float:
+    """Variance of daily units over their mean, around each series' own level; at least a Poisson's 1.
+
+    >>> spread_of(np.array([[0.0, 4.0, 0.0, 4.0]]), np.ones((1, 4)))
+    2.6666666666666665
+    """
+    level = units.sum(axis=1) / shaped.sum(axis=1)
+    mean = level[:, None] * shaped
+    freedom = units.shape[1] / (units.shape[1] - 1)
+    return max(1.0, float((freedom * (units - mean) ** 2).sum() / mean.sum()))
 
 
 def _doubt(before: FloatArray, after: FloatArray, drift: float) -> FloatArray:
