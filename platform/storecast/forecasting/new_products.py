@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
-from scipy import stats
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.attribute_levels import AttributeLevels
@@ -31,7 +31,7 @@ from storecast.forecasting.launches import (
     thinned,
 )
 from storecast.forecasting.panel import BoolArray, FloatArray, IntArray, Panel
-from storecast.forecasting.shrinkage import count_quantiles, fitted_shape, posterior
+from storecast.forecasting.shrinkage import count_places, count_quantiles, count_surprise, fitted_shape, posterior
 
 FOLDS: Final = 5
 FEWEST_LAUNCHES: Final = 20
@@ -40,8 +40,19 @@ STAGES: Final = (3, 7, 14)
 DRIFTS: Final = np.array([0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6])
 """Variances of a launch's later level over its first, relative to the mean's square, that are tried."""
 SHARES: Final = np.linspace(0.0, 1.0, 11)
-LEAST_MEAN: Final = 1e-6
-STORED: Final = ("references", "shapes", "settled_shape", "spread", "drift", "elsewhere_share")
+CALIBRATED: Final = (0.0, 0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995, 1.0)
+"""Shares at which it is kept where totals of launches lay."""
+STORED: Final = ("references", "shapes", "settled_shape", "spread", "drift", "elsewhere_share", "places")
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Units a plain day of each series, its variance over the square, how much of it is not yet its own; its age."""
+
+    per_day: FloatArray
+    doubt: FloatArray
+    prior_share: FloatArray
+    is_young: BoolArray
 
 
 class NewProductForecaster(GlobalForecaster):
@@ -99,6 +110,7 @@ class NewProductForecaster(GlobalForecaster):
         units, days = by_age(panel.units[rows], first, YOUNG_DAYS), by_age(factors[rows], first, YOUNG_DAYS)
         self.curve_ = launch_curve(units, days)
         self.shapes_, self.spread_, self.drift_, self.elsewhere_share_ = (1.0, 1.0), 1.0, 0.0, 0.0
+        self.places_ = list(CALIBRATED)
         launches = launch_counts(panel, rows, factors, self.curve_, self.attributes, self.references_)
         settled = settled_counts(panel, rows, factors, self.attributes, self.references_)
         ages = np.tile(np.arange(NEW_DAYS), (len(rows), 1))
@@ -109,7 +121,10 @@ class NewProductForecaster(GlobalForecaster):
             self.spread_ = spread_of(units[is_whole], shaped[is_whole])
         expected = self._learn_levels(panel, launches, settled)
         if knows_launches:
-            prior = (expected / np.maximum(launches.exposure, 1.0))[is_whole]
+            said, prior = expected[is_whole], (expected / np.maximum(launches.exposure, 1.0))[is_whole]
+            variance = self.spread_ * said + said**2 / self.shapes_[0]
+            places = np.quantile(count_places(launches.units[is_whole], said, variance), CALIBRATED)
+            self.places_ = [0.0, *places[1:-1].tolist(), 1.0]
             self._learn_drift(prior, units[is_whole], shaped[is_whole])
 
     def _learn_levels(self, panel: Panel, launches: Counts, settled: Counts) -> FloatArray:
@@ -158,7 +173,9 @@ class NewProductForecaster(GlobalForecaster):
             rate, shape = self._updated(prior, before, units[:, :seen], shaped[:, :seen])
             rest, total = units[:, seen:].sum(axis=1), rate * shaped[:, seen:].sum(axis=1)
             for place, drift in enumerate(DRIFTS):
-                losses[place] += _surprise(rest, total, self.spread_ * total + total**2 * _doubt(before, shape, drift))
+                losses[place] += count_surprise(
+                    rest, total, self.spread_ * total + total**2 * _doubt(before, shape, drift)
+                )
         self.drift_ = float(DRIFTS[int(np.argmin(losses))])
 
     def _shape(self, units: FloatArray, expected: FloatArray) -> float:
@@ -184,8 +201,8 @@ class NewProductForecaster(GlobalForecaster):
         counted = np.where(seen, units, 0.0).sum(axis=1) / self.spread_
         return posterior(prior, shape, counted, np.where(seen, exposure, 0.0).sum(axis=1) / self.spread_)
 
-    def level_of(self, panel: Panel) -> tuple[FloatArray, FloatArray, BoolArray]:
-        """Units a plain day of each series, its variance over the square, and which are in their first weeks."""
+    def level_of(self, panel: Panel) -> Level:
+        """The level of each series after its own units."""
         age = (~np.isnan(panel.units)).sum(axis=1)
         is_young = age < YOUNG_DAYS
         first = panel.days - age
@@ -198,7 +215,7 @@ class NewProductForecaster(GlobalForecaster):
         prior = prior * np.where(has_others, np.nan_to_num(ratio, nan=1.0), 1.0) ** self.elsewhere_share_
         shape = np.where(is_young, np.where(has_others, self.shapes_[1], self.shapes_[0]), self.settled_shape_)
         level, after = self._updated(prior, shape, panel.units[:, start:], exposure)
-        return level, _doubt(shape, after, self.drift_), is_young
+        return Level(level, _doubt(shape, after, self.drift_), shape / after, is_young)
 
     def _elsewhere(self, panel: Panel, is_young: BoolArray) -> FloatArray:
         """What each young series' product does in its settled channels, over what attributes say."""
@@ -220,19 +237,26 @@ class NewProductForecaster(GlobalForecaster):
         return self.factors_.on_days(panel, start, days) * on_curve(self.curve_, ages, is_young)
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
-        level, _, is_young = self.level_of(panel)
-        return level[:, None] * self._exposure(panel, panel.days, horizon, is_young)
+        return self._days(panel, self.level_of(panel), horizon)
 
     def _forecast_panel_quantiles(self, panel: Panel, horizon: int, alphas: tuple[float, ...]) -> FloatArray:
-        level, doubt, is_young = self.level_of(panel)
-        mean = level[:, None] * self._exposure(panel, panel.days, horizon, is_young)
-        return count_quantiles(mean, self.spread_ * mean + mean**2 * doubt[:, None], alphas)
+        level = self.level_of(panel)
+        mean = self._days(panel, level, horizon)
+        return count_quantiles(mean, self.spread_ * mean + mean**2 * level.doubt[:, None], alphas)
 
     def predict_total_quantiles(self, horizon: int, alphas: tuple[float, ...]) -> FloatArray:
-        """Quantiles of each series' units over the horizon, (series, alphas): what a first order has to cover."""
-        level, doubt, is_young = self.level_of(self.panel_)
-        mean = level * self._exposure(self.panel_, self.panel_.days, horizon, is_young).sum(axis=1)
-        return count_quantiles(mean, self.spread_ * mean + mean**2 * doubt, alphas)
+        """Quantiles of each series' units over the horizon, (series, alphas): what a first order has to cover.
+
+        Before own units they lie where those of launches lay that were left out; the more own units, the less so.
+        """
+        level = self.level_of(self.panel_)
+        mean = self._days(self.panel_, level, horizon).sum(axis=1)
+        shift = np.interp(alphas, CALIBRATED, self.places_) - np.array(alphas)
+        moved = np.array(alphas) + np.where(level.is_young, level.prior_share, 0.0)[:, None] * shift
+        return count_quantiles(mean, self.spread_ * mean + mean**2 * level.doubt, moved)
+
+    def _days(self, panel: Panel, level: Level, horizon: int) -> FloatArray:
+        return level.per_day[:, None] * self._exposure(panel, panel.days, horizon, level.is_young)
 
     # ------------------------------------------------------------------ storing
     def to_payload(self) -> str:
@@ -285,10 +309,3 @@ def _doubt(before: FloatArray, after: FloatArray, drift: float) -> FloatArray:
     Before any unit the shape holds the drift already: it was fitted on whole first weeks.
     """
     return 1 / after + drift * (1 - before / after)
-
-
-def _surprise(units: FloatArray, mean: FloatArray, variance: FloatArray) -> float:
-    """Minus the log likelihood of units under negative binomials of some mean and variance."""
-    positive = np.maximum(mean, LEAST_MEAN)
-    size = positive**2 / np.maximum(variance - positive, LEAST_MEAN * positive)
-    return -float(stats.nbinom.logpmf(np.rint(units), size, size / (size + positive)).sum())
