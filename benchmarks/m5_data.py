@@ -20,7 +20,9 @@ HORIZON: Final = 28
 OFFICIAL_ORIGIN: Final = 1913
 """The last day that may be read before d_1914–d_1941 are scored."""
 FOLDER: Final = Path(os.environ.get("STORECAST_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "m5"
+DAY_ONE: Final = pd.Timestamp("2011-01-29")
 SALES: Final = "sales_daily_2015-03-03_2016-05-22_all30490.parquet"
+SAMPLE_SALES: Final = "sales_daily_full1941_280series.parquet"
 IDENTITIES_SQL: Final = """
     with items as (
         select distinct item_id, store_id, dept_id, cat_id, state_id from read_parquet($sales) where d = 1495
@@ -36,6 +38,14 @@ SALES_SQL: Final = """
 PRICES_SQL: Final = """
     select series, wm_yr_wk, sell_price::double as sell_price
     from read_parquet($prices) inner join identities using (item_id, store_id) where wm_yr_wk >= $first_week
+"""
+SAMPLE_IDENTITIES_SQL: Final = """
+    with items as (select distinct item_id, store_id, dept_id, cat_id, state_id from read_parquet($sales))
+    select *, row_number() over (order by item_id, store_id) - 1 as series from items order by series
+"""
+SAMPLE_SALES_SQL: Final = """
+    select sales from read_parquet($sales) inner join identities using (item_id, store_id)
+    where d between $first_day and $last_day order by series, d
 """
 LEVEL_COLUMNS: Final[tuple[tuple[str, ...], ...]] = (
     (),
@@ -71,10 +81,35 @@ def m5_panel(last_day: int = LAST_DAY, items: int | None = None) -> Panel:
         identities = connection.execute(IDENTITIES_SQL, {"sales": str(FOLDER / SALES), "items": items}).df()
         connection.register("identities", identities)
         sales = connection.execute(SALES_SQL, {"sales": str(FOLDER / SALES), "last_day": last_day}).fetchnumpy()
-        keys = pd.MultiIndex.from_frame(identities[["item_id", "store_id"]], names=[c.PRODUCT_ID, c.CHANNEL])
         days = last_day - FIRST_DAY + 1
-        units = sales["sales"].astype(np.float64).reshape(len(keys), days)
-        drivers, event_names = _drivers(connection, identities, days + HORIZON)
+        units = sales["sales"].astype(np.float64).reshape(len(identities), days)
+        drivers, event_names = _drivers(connection, identities, FIRST_DAY, days + HORIZON)
+    return _panel(identities, FIRST_DAY, units, drivers, event_names)
+
+
+def m5_sample(last_day: int = LAST_DAY, first_day: int = 1) -> Panel:
+    """The 280 item-stores of which all days are known, from `first_day` up to `last_day`, otherwise as `m5_panel`."""
+    require_data()
+    parameters = {"sales": str(FOLDER / SAMPLE_SALES)}
+    with duckdb.connect() as connection:
+        identities = connection.execute(SAMPLE_IDENTITIES_SQL, parameters).df()
+        connection.register("identities", identities)
+        limits = {"first_day": first_day, "last_day": last_day}
+        sales = connection.execute(SAMPLE_SALES_SQL, parameters | limits).fetchnumpy()
+        days = last_day - first_day + 1
+        units = sales["sales"].astype(np.float64).reshape(len(identities), days)
+        drivers, event_names = _drivers(connection, identities, first_day, days + HORIZON)
+    return _panel(identities, first_day, units, drivers, event_names)
+
+
+def _panel(
+    identities: pd.DataFrame,
+    first_day: int,
+    units: FloatArray,
+    drivers: dict[str, FloatArray],
+    event_names: tuple[str, ...],
+) -> Panel:
+    keys = pd.MultiIndex.from_frame(identities[["item_id", "store_id"]], names=[c.PRODUCT_ID, c.CHANNEL])
     before_first_sale = np.cumsum(units, axis=1) == 0
     units[before_first_sale & (units > 0).any(axis=1, keepdims=True)] = np.nan
     statics = keys.to_frame(index=False).assign(
@@ -82,7 +117,7 @@ def m5_panel(last_day: int = LAST_DAY, items: int | None = None) -> Panel:
     )
     return Panel(
         keys=keys,
-        times=pd.date_range("2015-03-03", periods=days, name=c.DATE),
+        times=pd.date_range(DAY_ONE + pd.Timedelta(days=first_day - 1), periods=units.shape[1], name=c.DATE),
         units=units,
         drivers=drivers,
         statics=statics,
@@ -91,10 +126,10 @@ def m5_panel(last_day: int = LAST_DAY, items: int | None = None) -> Panel:
 
 
 def _drivers(
-    connection: duckdb.DuckDBPyConnection, identities: pd.DataFrame, days: int
+    connection: duckdb.DuckDBPyConnection, identities: pd.DataFrame, first_day: int, days: int
 ) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
     """Prices of the week and events of the state, food stamps among them, for `days` days from the first."""
-    calendar = pd.read_parquet(FOLDER / "calendar.parquet").iloc[FIRST_DAY - 1 : FIRST_DAY - 1 + days]
+    calendar = pd.read_parquet(FOLDER / "calendar.parquet").iloc[first_day - 1 : first_day - 1 + days]
     weeks, week_of = np.unique(calendar["wm_yr_wk"], return_inverse=True)
     prices = connection.execute(
         PRICES_SQL, {"prices": str(FOLDER / "sell_prices.parquet"), "first_week": int(weeks[0])}

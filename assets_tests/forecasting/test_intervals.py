@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.intervals import fit_interval_scales, residual_quantiles, scales_from_table, scales_table
@@ -59,6 +60,24 @@ def test_the_table_holds_all_that_quantiles_need():
     loaded, spreads = scales_from_table(table.sample(frac=1, random_state=0), keys[[3, 5]])
     expected = scales.quantiles(mean[0, [3, 5]], classes_of(1, 2)[0], scales.series_spreads[[3, 5]])
     np.testing.assert_array_equal(loaded.quantiles(mean[0, [3, 5]], classes_of(1, 2)[0], spreads), expected)
+
+
+@pytest.mark.parametrize("mean", [0.3, 2.5, 40.0])
+def test_quantiles_of_counts_are_the_counts_own(mean):
+    forecast = np.full((3, 400, 28), mean)
+    actual = np.random.default_rng(0).poisson(mean, forecast.shape).astype(float)
+    alphas = (0.005, 0.25, 0.5, 0.7, 0.835, 0.975)  # of none of them is one unit more or less nearly right
+    scales = fit_interval_scales(actual, forecast, classes_of(3, 400), alphas)
+    found = scales.quantiles(forecast[0, :1, :7], classes_of(1, 1)[0], np.array([np.nan]))
+    np.testing.assert_allclose(found[0], np.tile(stats.poisson.ppf(alphas, mean), (7, 1)), atol=1 if mean > 20 else 0)
+
+
+def test_quantiles_of_what_is_not_counted_are_not_whole():
+    actual, mean = counts(0, series=20)
+    scales = fit_interval_scales(actual * 9.99, mean * 9.99, classes_of(3, 20))
+    found = scales.quantiles(mean[0] * 9.99, classes_of(1, 20)[0], scales.series_spreads)
+    assert scales.step == 0
+    assert (found != np.round(found)).mean() > 0.9
 
 
 def test_a_series_without_a_spread_has_its_classs(panel):

@@ -318,7 +318,7 @@ class Champions(_Contract):
 
 
 class IntervalScales(_Contract):
-    """What makes quantiles of means; one row a quantile of a pool, a spread of a class or series, or the step of units."""
+    """What makes quantiles of means; a row a quantile of a pool, a spread of a class or series, or the units' step."""
 
     training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
     scope: str = pa.Field(isin=("pool", "class", "step", "series"))
