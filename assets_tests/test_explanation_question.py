@@ -32,6 +32,13 @@ def test_a_planner_reads_the_days_and_one_sentence_that_adds_up(small_shop):
     assert sum(changes) == pytest.approx(float(units.replace(",", "")), abs=0.3)
 
 
+def test_the_picture_is_written_where_it_is_asked_for(small_shop, tmp_path):
+    product = small_shop.published("select min(product_id) as id from gold.forecast_explanations")["id"].item()
+    asked = small_shop.run("explain", "--product", product, "--picture", str(tmp_path / "parts.png"))
+    assert asked.returncode == 0, asked.stderr
+    assert (tmp_path / "parts.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_every_published_forecast_is_explained_to_the_millionth(small_shop):
     rest = small_shop.published(
         f"select max(abs({' + '.join(PARTS)} - explained.mean_units)) as rest, count(*) as rows, "

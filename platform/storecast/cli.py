@@ -139,14 +139,21 @@ def what_if(data_dir: Path | None, **change: Any) -> None:
 @main.command()
 @click.option("--product", "product_id", required=True, help="The product's id, as in gold.demand_forecasts.")
 @click.option("--channel", help="Only in this channel (default: in all that sell it).")
+@click.option(
+    "--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file, .png or .svg."
+)
 @data_dir_option
 @reporting_errors
-def explain(product_id: str, channel: str | None, data_dir: Path | None) -> None:
+def explain(product_id: str, channel: str | None, picture: Path | None, data_dir: Path | None) -> None:
     """Say what a product's forecast is made of: level, season, price, promotion, events."""
-    from storecast.explanation_question import explained  # noqa: PLC0415 - as for `run`
+    from storecast.explanation_question import answer, explanations_of  # noqa: PLC0415 - as for `run`
+    from storecast.forecasting.plots import explanation_plot  # noqa: PLC0415
 
     settings = _settings(data_dir)
-    click.echo(explained(Warehouse(settings.warehouse_path), product_id, channel, settings))
+    explanations = explanations_of(Warehouse(settings.warehouse_path), product_id, channel, settings)
+    if picture is not None:
+        explanation_plot(explanations, f"{product_id} in {channel or 'all channels'}").savefig(picture)
+    click.echo(answer(explanations))
 
 
 def _settings(data_dir: Path | None) -> Settings:

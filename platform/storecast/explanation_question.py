@@ -19,8 +19,8 @@ LEAST_UNITS: Final = 0.05
 """A part that is shown as 0.0 is none."""
 
 
-def explained(warehouse: Warehouse, product_id: str, channel: str | None, settings: Settings) -> str:
-    """Return the days ahead of a product as a table of their parts, and their sums in a sentence.
+def explanations_of(warehouse: Warehouse, product_id: str, channel: str | None, settings: Settings) -> pd.DataFrame:
+    """Return the newest rows of `gold.forecast_explanations` of a product, in one channel or in all that sell it.
 
     Raises `ValueError` where there is no forecast yet, or none of the product or channel.
     """
@@ -32,8 +32,12 @@ def explained(warehouse: Warehouse, product_id: str, channel: str | None, settin
     channels = sorted(rows[c.CHANNEL].unique())
     if channel is not None and channel not in channels:
         raise ValueError(f"channel {channel!r} does not sell {product_id!r}: choose {channels}")
-    own = rows if channel is None else rows[rows[c.CHANNEL] == channel]
-    return f"{_rows(own)}\n\n{sentence(own)}"
+    return rows if channel is None else rows[rows[c.CHANNEL] == channel]
+
+
+def answer(explanations: pd.DataFrame) -> str:
+    """Return the days ahead as a table of their parts, and their sums in a sentence."""
+    return f"{_rows(explanations)}\n\n{sentence(explanations)}"
 
 
 def _rows(table: pd.DataFrame) -> str:

@@ -1,7 +1,8 @@
-"""A picture of history and forecast for the asset's metadata."""
+"""Pictures of a series: history and forecast for the asset's metadata, and what the forecast is made of."""
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from storecast.figures import drawable, new_figure
@@ -14,6 +15,9 @@ SHOWN_DAYS = 120
 TITLE_CHARACTERS = 100
 LINE = "#1f4e79"
 BANDS = (("p05_units", "p95_units", "90 % interval", "#d5e5f2"), ("p25_units", "p75_units", "50 % interval", "#9cc3e2"))
+
+PART_COLOURS = ("#9cc3e2", "#d5e5f2", "#c9b18b", "#d9822b", "#6b8e5a", "#999999")
+"""By `contracts.PARTS`."""
 
 
 def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame, title: str) -> "Figure":
@@ -33,4 +37,25 @@ def forecast_plot(history: pd.DataFrame, forecasts: pd.DataFrame, title: str) ->
     axes.set_ylim(bottom=0)
     axes.set_ylabel("units a day")
     axes.legend(loc="upper left", ncols=4, fontsize="small", frameon=False)
+    return figure
+
+
+def explanation_plot(explanations: pd.DataFrame, title: str) -> "Figure":
+    """Draw each day's parts on top of each other, those that take units away below zero, and their sum as a line.
+
+    `explanations` are rows of `gold.forecast_explanations`; those of a day are added up.
+    """
+    figure = new_figure(9.0, 3.6)
+    axes = figure.subplots()
+    days = explanations.groupby(c.DATE)[[*c.PARTS, c.MEAN_UNITS]].sum()
+    top, bottom = np.zeros(len(days)), np.zeros(len(days))
+    for name, colour in zip(c.PARTS, PART_COLOURS, strict=True):
+        units = days[name].to_numpy()
+        base = np.where(units >= 0, top, bottom)
+        axes.bar(days.index, units, bottom=base, color=colour, label=name.removesuffix("_units"))
+        top, bottom = top + np.maximum(units, 0.0), bottom + np.minimum(units, 0.0)
+    axes.plot(days.index, days[c.MEAN_UNITS], color=LINE, linewidth=2, label="forecast (mean)")
+    axes.set_title(drawable(title[:TITLE_CHARACTERS]), loc="left", fontsize="medium", parse_math=False)
+    axes.set_ylabel("units a day")
+    figure.legend(loc="outside lower center", ncols=7, fontsize="small", frameon=False)
     return figure
