@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 INJECTION, SEVEN = "x') OR 1=1 --", "7"
 FORECASTS = {
     "gold.demand_forecasts": "p95_units",
-    "gold.forecast_explanations": "level_units",
+    "gold.forecast_explanations": "horizon_day",
     "gold.revenue_forecasts": "p95_revenue",
 }
 SPOILED_BY = 1_000_000
