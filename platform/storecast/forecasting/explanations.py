@@ -45,11 +45,8 @@ def readers_of(
     said: ChampionForecasts, payloads: Mapping[str, str], *, seed: int = 0, n_jobs: int = 1
 ) -> dict[str, Ask]:
     """The models that read drivers among the champions' members, by name; `payloads` has the global ones as text."""
-    return {name: _ask(name, payloads, seed, n_jobs) for name in members_of(said.models) if _reads_drivers(name)}
-
-
-def _reads_drivers(name: str) -> bool:
-    return bool(REGISTRY[name].forecaster(0, 1, 1).get_tag("capability:exogenous"))
+    names = [name for name in members_of(said.models) if REGISTRY[name].reads_drivers]
+    return {name: _ask(name, payloads, seed, n_jobs) for name in names}
 
 
 def _ask(name: str, payloads: Mapping[str, str], seed: int, n_jobs: int) -> Ask:

@@ -135,7 +135,7 @@ def fit_champions(
     for part, own in zip(parts, _fitted_states(parts, known.units, n_jobs, ray_address), strict=True):
         states[part.spec.name] = np.full((len(known.keys), own.shape[1]), np.nan)
         states[part.spec.name][part.rows] = own
-    used = known if any(_reads_drivers(name) for name in names) else known.without_drivers()
+    used = known if any(REGISTRY[name].reads_drivers for name in names) else known.without_drivers()
     return FittedChampions(
         training_id=training_id,
         recent=latest(used, max([DEAD_DAYS, *(_memory_days(name, known.days) for name in names)])),
@@ -198,10 +198,6 @@ def _memory_days(name: str, days: int) -> int:
         return GLOBAL_MEMORY_DAYS
     forecaster = REGISTRY[name].forecaster(0, 1, 1)
     return 0 if isinstance(forecaster, StateForecaster) else forecaster.memory_days or days
-
-
-def _reads_drivers(name: str) -> bool:
-    return bool(REGISTRY[name].forecaster(0, 1, 1).get_tag("capability:exogenous"))
 
 
 def _settled(panel: Panel) -> Panel:

@@ -57,6 +57,11 @@ class ModelSpec:
         """Whether it is trained once over all series."""
         return self.load is not None
 
+    @property
+    def reads_drivers(self) -> bool:
+        """Whether prices, promotions or events move its forecasts."""
+        return bool(self.forecaster(0, 1, 1).get_tag("capability:exogenous"))
+
     def forecaster(self, seed: int, n_jobs: int, horizon: int) -> PanelForecaster:
         """The forecaster with its tuned parameters, where there are some."""
         return self.make(seed, n_jobs, horizon).set_params(**self.parameters)
