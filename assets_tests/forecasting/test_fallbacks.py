@@ -29,3 +29,12 @@ def test_a_champion_without_a_finite_answer_is_replaced_by_seasonal_naive():
     np.testing.assert_array_equal(mean, [[1.0, 2.0], [3.0, 4.0]])
     assert list(models) == ["seasonal_naive", "lightgbm"]
     assert list(reasons) == ["lightgbm gave no finite forecast", None]
+
+
+def test_a_young_series_keeps_the_forecast_of_the_model_of_new_products():
+    history = np.array([[np.nan, 3.0], [np.nan, 3.0]])
+    models = np.array(["new_products", "lightgbm"], dtype=object)
+    mean, named, reasons = with_fallbacks(np.array([[1.5], [1.5]]), models, history)
+    assert list(named) == ["new_products", "new_product_average"]
+    assert mean[0, 0] == 1.5
+    assert reasons[0] is None

@@ -6,6 +6,7 @@ from storecast.forecasting import contracts as c
 from storecast.forecasting.backtest import BacktestPlan, backtest
 from storecast.forecasting.forecast import forecast_demand, train_global_models, training_id_of
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
+from storecast.forecasting.new_products import NewProductForecaster
 from storecast.forecasting.panel import panel_from_tables
 from storecast.forecasting.registry import models_named
 from storecast.forecasting.selection import Policy, champion_backtests, champions_table
@@ -61,6 +62,32 @@ def test_each_thin_history_has_its_fallback_with_the_reason(forecasts):
     assert first.loc["dead", "mean_units"] == 0.0
     assert "no sale" in first.loc["dead", "fallback_reason"]
     assert first.loc["slow", ["model", "fallback_reason"]].tolist() == ["tsb", None]
+
+
+def test_the_model_of_new_products_speaks_where_no_champion_can(panel, trained):
+    champions, fitted, scales = trained
+    known = train_global_models(
+        panel, models_named(["new_products"]), training_id="t", snapshot_hash="h", horizon=HORIZON
+    )
+    both = pd.concat([fitted, known], ignore_index=True)
+    table = forecast(panel, (champions[champions["product_id"] != "young"], both, scales))
+    c.DemandForecasts.validate(table)
+    first = table[table["horizon_day"] == 1].set_index(["product_id", "channel"])
+    is_new = first["model"] == "new_products"
+    assert is_new[is_new].index.tolist() == [("newborn", "shop")]  # young is 40 days old, and not new any more
+    assert first.loc[("newborn", "shop"), "fallback_reason"] == "too young for a champion"
+    own = NewProductForecaster.from_payload(known["payload"].iloc[0])
+    row = panel.keys.get_indexer([("newborn", "shop")])
+    said = own.with_panel(panel.take(row).until(panel.days, HORIZON)).predict_panel(HORIZON)
+    newborn = table[table["product_id"] == "newborn"]["mean_units"]
+    np.testing.assert_array_equal(newborn, said[0])
+    assert set(first.loc[~is_new, "model"]) == set(forecast_models(forecast(panel, trained), first.index[~is_new]))
+
+
+def forecast_models(table, keys):
+    """The models of some series in a table of forecasts, young ones without their champion."""
+    models = table[table["horizon_day"] == 1].set_index(["product_id", "channel"])["model"]
+    return ["seasonal_naive" if key == ("young", "shop") else models[key] for key in keys]
 
 
 def test_one_product_alone_gets_the_same_numbers_to_the_last_bit(forecasts, panel, trained, daily_demand,

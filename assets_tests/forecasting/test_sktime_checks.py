@@ -10,6 +10,7 @@ from storecast.forecasting.global_xgboost import GlobalXGBoost
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.intermittent import ADIDA, Croston
 from storecast.forecasting.lstm import GlobalLSTM
+from storecast.forecasting.new_products import NewProductForecaster
 from storecast.forecasting.reconciled_forecaster import ReconciledForecaster
 from storecast.forecasting.smoothing import SimpleExponentialSmoothing
 from storecast.forecasting.statistical import AutoETS
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.slow
         AutoETS,
         GlobalLightGBM,
         GlobalXGBoost,
+        NewProductForecaster,
         ReconciledForecaster,
         pytest.param(GlobalLSTM, marks=pytest.mark.skipif(find_spec("keras") is None, reason="extra `deep` not here")),
     ],

@@ -10,6 +10,8 @@ from storecast.forecasting.baselines import seasonal_average
 from storecast.forecasting.panel import FloatArray
 
 NEW_PRODUCT: Final = "new_product_average"
+NEW_PRODUCTS: Final = "new_products"
+"""The model that needs no history: it speaks for series that are too young for any other."""
 NOTHING: Final = "zero"
 SEASONAL_NAIVE: Final = "seasonal_naive"
 FALLBACK_MODELS: Final = (NEW_PRODUCT, NOTHING, SEASONAL_NAIVE)
@@ -67,9 +69,11 @@ def with_fallbacks(
 ) -> tuple[FloatArray, TextArray, TextArray]:
     """Forecasts, model names and fallback reasons (None where none), with what the champions could not answer replaced.
 
-    A champion's NaN or infinity is replaced by seasonal naive.
+    A champion's NaN or infinity is replaced by seasonal naive. A history that is too thin is not where the champion is
+    the model of new products.
     """
     found = fallbacks(history, forecast.shape[1])
+    found.reasons[(models == NEW_PRODUCTS) & (found.models == NEW_PRODUCT)] = None
     is_replaced = found.reasons != None  # noqa: E711  (element-wise)
     mean = np.where(is_replaced[:, None], found.forecasts, forecast)
     is_broken = ~np.isfinite(mean).all(axis=1)

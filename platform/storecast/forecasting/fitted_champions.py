@@ -28,6 +28,7 @@ from storecast.forecasting.forecast import (
     payload_of,
     published_forecasts,
     rows_with,
+    with_newcomers,
 )
 from storecast.forecasting.packing import Layout, packed, unpacked
 from storecast.forecasting.panel import FloatArray, IntArray, Panel
@@ -129,6 +130,7 @@ def fit_champions(
     """
     known = _settled(panel)
     classes, models = champions_of(known, champions)
+    models = with_newcomers(known, classes, models, fitted_models)
     names = members_of(models)
     parts = [Part(REGISTRY[name], known.days, rows_with(name, models)) for name in keepers_of(names)]
     states = {}

@@ -12,8 +12,8 @@ import pandas as pd
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.chunks import Part, forecasts_of
-from storecast.forecasting.demand_classes import demand_classes
-from storecast.forecasting.fallbacks import SEASONAL_NAIVE, with_fallbacks
+from storecast.forecasting.demand_classes import NEW, demand_classes
+from storecast.forecasting.fallbacks import NEW_PRODUCTS, SEASONAL_NAIVE, SHORTEST_DAYS, with_fallbacks
 from storecast.forecasting.intervals import scales_from_table
 from storecast.forecasting.panel import FloatArray, IntArray, Panel
 from storecast.forecasting.registry import REGISTRY, ModelSpec
@@ -121,6 +121,7 @@ def champion_forecasts(
     """Ask every series' champion, as `forecast_demand` does; a base model runs for just the series that need it."""
     known = unconstrained(panel).until(panel.days, horizon)
     classes, models = champions_of(known, champions)
+    models = with_newcomers(known, classes, models, fitted_models)
     forecasts = {name: np.full((len(known.keys), horizon), np.nan) for name in members_of(models)}
     local = []
     for name, values in forecasts.items():
@@ -172,6 +173,7 @@ def published_forecasts(
     mean, named, reasons = with_fallbacks(forecast, models, panel.units)
     for row in np.flatnonzero((models == "") & (named == SEASONAL_NAIVE)):
         reasons[row] = "no champion: the series began after the last training"
+    reasons[(models == NEW_PRODUCTS) & (named == NEW_PRODUCTS)] = "too young for a champion"
     scales, spreads = scales_from_table(interval_scales, panel.keys)
     quantiles = scales.quantiles(mean, classes, spreads)
     return forecast_table(panel, mean, quantiles, named, reasons, partition_keys, model_version)
@@ -187,6 +189,16 @@ def champions_of(panel: Panel, champions: pd.DataFrame) -> tuple[TextArray, Text
         np.where(is_missing, demand_classes(panel.units), classes).astype(object),
         np.where(is_missing, "", models).astype(object),
     )
+
+
+def with_newcomers(panel: Panel, classes: TextArray, models: TextArray, fitted_models: pd.DataFrame) -> TextArray:
+    """The champions, with the model of new products, where it was trained, for what is too young for one.
+
+    That is a series of less than two weeks, or a new one that the last training did not see.
+    """
+    is_young = ((~np.isnan(panel.units)).sum(axis=1) < SHORTEST_DAYS) | (models == "") & (classes == NEW)
+    is_trained = NEW_PRODUCTS in set(fitted_models.get(c.MODEL, ()))
+    return np.where(is_young & is_trained, NEW_PRODUCTS, models).astype(object)
 
 
 def payload_of(fitted_models: pd.DataFrame, name: str) -> str:

@@ -42,7 +42,7 @@ DRIFTS: Final = np.array([0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4,
 SHARES: Final = np.linspace(0.0, 1.0, 11)
 CALIBRATED: Final = (0.0, 0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995, 1.0)
 """Shares at which it is kept where totals of launches lay."""
-STORED: Final = ("references", "shapes", "settled_shape", "spread", "drift", "elsewhere_share", "places")
+STORED: Final = ("references", "shapes", "settled_shape", "spread", "drift", "elsewhere_share", "places", "has_sold")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class NewProductForecaster(GlobalForecaster):
         units, days = by_age(panel.units[rows], first, YOUNG_DAYS), by_age(factors[rows], first, YOUNG_DAYS)
         self.curve_ = launch_curve(units, days)
         self.shapes_, self.spread_, self.drift_, self.elsewhere_share_ = (1.0, 1.0), 1.0, 0.0, 0.0
-        self.places_ = list(CALIBRATED)
+        self.places_, self.has_sold_ = list(CALIBRATED), bool(np.nansum(panel.units) > 0)
         launches = launch_counts(panel, rows, factors, self.curve_, self.attributes, self.references_)
         settled = settled_counts(panel, rows, factors, self.attributes, self.references_)
         ages = np.tile(np.arange(NEW_DAYS), (len(rows), 1))
@@ -215,6 +215,7 @@ class NewProductForecaster(GlobalForecaster):
         prior = prior * np.where(has_others, np.nan_to_num(ratio, nan=1.0), 1.0) ** self.elsewhere_share_
         shape = np.where(is_young, np.where(has_others, self.shapes_[1], self.shapes_[0]), self.settled_shape_)
         level, after = self._updated(prior, shape, panel.units[:, start:], exposure)
+        level *= self.has_sold_  # where nothing ever sold, nothing will
         return Level(level, _doubt(shape, after, self.drift_), shape / after, is_young)
 
     def _elsewhere(self, panel: Panel, is_young: BoolArray) -> FloatArray:

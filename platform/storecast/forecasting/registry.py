@@ -8,10 +8,12 @@ from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive, SeasonalWindowAverage
 from storecast.forecasting.boosted_ensemble import BoostedEnsemble
 from storecast.forecasting.demand_classes import CLASSES, ERRATIC, INTERMITTENT, LUMPY, SMOOTH
+from storecast.forecasting.fallbacks import NEW_PRODUCTS
 from storecast.forecasting.global_xgboost import GlobalXGBoost
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.intermittent import ADIDA, IMAPA, TSB, Croston
 from storecast.forecasting.lstm import GlobalLSTM
+from storecast.forecasting.new_products import NewProductForecaster
 from storecast.forecasting.prophet_panel import Prophet
 from storecast.forecasting.smoothing import SimpleExponentialSmoothing
 from storecast.forecasting.statistical import AutoARIMA, AutoETS
@@ -21,6 +23,8 @@ SEASONAL_NAIVE: Final = "seasonal_naive"
 REGULAR: Final = frozenset({SMOOTH, ERRATIC})
 SETTLED: Final = frozenset({SMOOTH, ERRATIC, INTERMITTENT, LUMPY})
 EVERY_CLASS: Final = frozenset(CLASSES)
+NO_CLASS: Final = frozenset[str]()
+"""Of a model that does not compete: it speaks where there is no champion."""
 THETA_DAYS: Final = 392
 """Its line is drawn through so many of the latest days: one through years would miss where demand is heading."""
 
@@ -118,6 +122,12 @@ _SPECS: Final = (
         60.0,
         is_default=False,
         load=BoostedEnsemble.from_payload,
+    ),
+    ModelSpec(
+        NEW_PRODUCTS,
+        lambda *_: NewProductForecaster(),
+        NO_CLASS,
+        load=NewProductForecaster.from_payload,
     ),
     ModelSpec(
         "lstm",
