@@ -237,13 +237,13 @@ def _wait_until_it_answers(
 
 
 def _stop(services: list[Service], settings: Settings, report: Callable[[str], None]) -> None:
-    for service in services:
-        _signal(service, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    for service in services:
-        while _lives(service, settings) and time.monotonic() < deadline:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for service in services:
+            _signal(service, number)
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(_lives(service, settings) for service in services) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        _signal(service, signal.SIGKILL)
+    for service in services:
         (_folder(settings) / f"{service.name}.json").unlink(missing_ok=True)
         report(f"{service.name} ended (process {service.pid})")
 
