@@ -141,7 +141,7 @@ def evenly_spread(number: int) -> FloatArray:
     >>> np.sort(evenly_spread(5)).round(2)
     array([-0.5 , -0.26, -0.03,  0.12,  0.35])
     """
-    return (np.arange(number) * GOLDEN) % 1.0 - 0.5
+    return np.mod(np.arange(number, dtype=np.float64) * GOLDEN, 1.0) - 0.5
 
 
 def _spread(error: float, root: float) -> float:
