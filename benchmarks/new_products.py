@@ -267,7 +267,7 @@ def stage_rows(scored: Scored, seen: int) -> list[Row]:
     for what in ("WAPE by day", "WAPE of totals"):
         rows.append(Row(f"{what}, {where} (peer: {CATEGORY})", "-", ours[what], category[what], MOST_RATIO, "ratio"))
         others = [LAUNCHES, BOOSTED, FALLBACK, ELSEWHERE, ORACLE, *([OWN] if what == "WAPE by day" else [])]
-        known = [name for name in others if (name, seen) in found.index]
+        known = [name for name in others if (name, seen) in found.index and np.isfinite(found.loc[name, seen][what])]
         rows += [Row(f"{what}, {where} (peer: {name})", "-", ours[what], found.loc[name, seen][what]) for name in known]
     rows.append(Row(f"bias, {where} (peer: {CATEGORY})", "-", ours["bias"], category["bias"]))
     return rows + coverage_rows(scored, seen, where)
