@@ -5,8 +5,8 @@ errors of its nine origins before, at each level from that level's own; all as `
 peers get each series and each sum as a series of its own, with all days since its first sale, season 7, their normal
 intervals with what is below 0 set to 0; AutoARIMA searches with `approximation`, as R's does on series of this length.
 They are fitted once, at the first scored origin, and hold their parameters while the days go on: therefore that first
-origin is given alone too. AutoARIMA takes five seconds a series: it gets the sums of the upper five levels and each
-fifth of the series, and ours is compared on the same. Settings of ours were chosen on days before the scored ones.
+origin is given alone too. AutoARIMA takes seconds a series: it gets the sums of the upper five levels and each fifth of
+the series, and ours is compared on the same. Settings of ours were chosen on days before the scored ones.
 """
 
 from collections.abc import Mapping
@@ -65,6 +65,7 @@ class Extent:
 
 
 WHOLE: Final = Extent()
+"""Against a part of it no target is held."""
 SHORT: Final = Extent(scored=1, before=3, series=12, first_day=LAST_DAY - 399, levels=1, peer_jobs=1)
 
 
@@ -204,7 +205,7 @@ def loss_rows(extent: Extent, ours: Measured, name: str, peer: Measured) -> list
     mean, their_mean = (np.mean(list(each.values()), axis=0) for each in (loss, theirs))
     series = int((nodes >= hierarchy.aggregates).sum())
     what = f"weighted scaled pinball loss, {len(loss)} levels, {series} of {extent.series} series; peer: {name}"
-    bound = MOST_RATIO if len(nodes) == hierarchy.nodes else None
+    bound = MOST_RATIO if extent == WHOLE and len(nodes) == hierarchy.nodes else None
     return [
         Row(f"{what}; {extent.scored} origins", "-", float(mean.mean()), float(their_mean.mean()), bound, "ratio"),
         Row(f"{what}; the origin at which it is fitted", "-", float(mean[0]), float(their_mean[0])),
@@ -218,6 +219,7 @@ def coverage_rows(extent: Extent, ours: Measured, peer: Measured) -> list[Row]:
     panel, hierarchy, origins = sample(extent)
     units = hierarchy.totals(panel.units)
     actual = np.stack([units[:, origin : origin + HORIZON] for origin in origins])
+    bound = MOST_POINTS if extent == WHOLE else None
     rows = []
     for level, of_level in levels_of(hierarchy).items():
         known = actual[:, of_level]
@@ -228,7 +230,7 @@ def coverage_rows(extent: Extent, ours: Measured, peer: Measured) -> list[Row]:
         what = f"{level}, {known.size} days: the worst of nine quantiles is off by, in points of"
         rows += [
             Row(f"{what} the probability integral transform for counts", "points",
-                100 * float(np.abs(transform_shares(known, fine) - ALPHAS).max()), bound=MOST_POINTS),
+                100 * float(np.abs(transform_shares(known, fine) - ALPHAS).max()), bound=bound),
             Row(f"{what} [share below it, share at most it]; peer: {ETS}", "points", 100 * float(distance.max()),
                 100 * float(others_distance.max())),
             Row(f"{what} the plain share at most it, which counts cannot meet; peer: {ETS}", "points",
