@@ -42,6 +42,8 @@ DRIFTS: Final = np.array([0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4,
 SHARES: Final = np.linspace(0.0, 1.0, 11)
 CALIBRATED: Final = (0.0, 0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995, 1.0)
 """Shares at which it is kept where totals of launches lay."""
+CREDIBLE_LAUNCHES: Final = 200.0
+"""So many launches weigh as much as the distribution that was assumed, in where totals lie."""
 STORED: Final = ("references", "shapes", "settled_shape", "spread", "drift", "elsewhere_share", "places", "has_sold")
 
 
@@ -124,7 +126,9 @@ class NewProductForecaster(GlobalForecaster):
             said, prior = expected[is_whole], (expected / np.maximum(launches.exposure, 1.0))[is_whole]
             variance = self.spread_ * said + said**2 / self.shapes_[0]
             places = np.quantile(count_places(launches.units[is_whole], said, variance), CALIBRATED)
-            self.places_ = [0.0, *places[1:-1].tolist(), 1.0]
+            credible = is_whole.sum() / (is_whole.sum() + CREDIBLE_LAUNCHES)
+            moved = np.array(CALIBRATED) + credible * (places - np.array(CALIBRATED))
+            self.places_ = [0.0, *moved[1:-1].tolist(), 1.0]
             self._learn_drift(prior, units[is_whole], shaped[is_whole])
 
     def _learn_levels(self, panel: Panel, launches: Counts, settled: Counts) -> FloatArray:
