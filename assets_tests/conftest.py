@@ -245,6 +245,17 @@ def server_settings(tmp_path: Path, free_ports: dict[str, int]) -> Iterator[Sett
     stop_services(settings, report=lambda _: None)
 
 
+def pytest_configure() -> None:
+    """Keep absl's log handler, which Keras brings, off the streams of a capture.
+
+    It closes them when Dagster sets logging up anew, and pytest cannot go on without them.
+    """
+    if importlib.util.find_spec("absl") is not None:
+        from absl import logging
+
+        logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what is fast first: who breaks something knows it soon."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
