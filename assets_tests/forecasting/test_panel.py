@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecast.forecasting.panel import Panel, panel_from_tables
+from storecast.forecasting.panel import Panel, panel_from_tables, series_of
 
 
 def test_a_panel_holds_each_unit_of_the_table_at_its_series_and_day(panel, daily_demand):
@@ -88,3 +88,12 @@ def test_what_is_known_at_an_origin_does_not_depend_on_what_came_after(panel: Pa
 def test_units_and_keys_of_different_length_are_an_error():
     with pytest.raises(ValueError, match="one row a series"):
         Panel(pd.MultiIndex.from_tuples([("a", "b")]), pd.date_range("2025-01-01", periods=3), np.zeros((2, 3)))
+
+
+def test_series_are_numbered_by_their_text_whatever_the_order_of_their_categories():
+    met_late_first = pd.Categorical(["b", "a", "b"], categories=["b", "z", "a"])
+    table = pd.DataFrame({"product_id": met_late_first, "channel": pd.Categorical(["web"] * 3)})
+    rows, keys = series_of(table)
+    assert rows.tolist() == [1, 0, 1]
+    assert list(keys) == [("a", "web"), ("b", "web")]
+    pd.testing.assert_index_equal(keys, series_of(table.astype(str))[1])

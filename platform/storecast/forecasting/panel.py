@@ -196,9 +196,9 @@ def _as_days(dates: pd.Series) -> IntArray:
 
 
 def series_of(table: pd.DataFrame) -> tuple[IntArray, pd.MultiIndex]:
-    """For each row its series' number, and the series' keys in order."""
-    product_codes, product_ids = pd.factorize(table[c.PRODUCT_ID], sort=True)
-    channel_codes, channels = pd.factorize(table[c.CHANNEL], sort=True)
+    """For each row its series' number, and the series' keys in the order of their text."""
+    product_codes, product_ids = _numbered(table[c.PRODUCT_ID])
+    channel_codes, channels = _numbered(table[c.CHANNEL])
     combined = product_codes.astype(np.int64) * len(channels) + channel_codes
     present, rows = np.unique(combined, return_inverse=True)
     keys = pd.MultiIndex.from_arrays(
@@ -206,6 +206,14 @@ def series_of(table: pd.DataFrame) -> tuple[IntArray, pd.MultiIndex]:
         names=[c.PRODUCT_ID, c.CHANNEL],
     )
     return rows.astype(np.int64), keys
+
+
+def _numbered(texts: pd.Series) -> tuple[IntArray, pd.Index]:
+    """Each text's number and the texts, sorted; pandas would leave categories in the order they were met in."""
+    if isinstance(texts.dtype, pd.CategoricalDtype):
+        texts = texts.cat.reorder_categories(sorted(texts.cat.categories))
+    codes, unique = pd.factorize(texts, sort=True)
+    return codes.astype(np.int64), pd.Index(unique)
 
 
 def _scatter(rows: IntArray, columns: IntArray, values: pd.Series, shape: tuple[int, int]) -> FloatArray:
