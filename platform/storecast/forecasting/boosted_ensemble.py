@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.base import GlobalForecaster
 from storecast.forecasting.gradient_boosting import GlobalLightGBM
 from storecast.forecasting.level_corrections import Groups, LevelCorrections, corrections
 from storecast.forecasting.panel import FloatArray, Panel
@@ -14,7 +14,7 @@ from storecast.forecasting.recursive_boosting import LEAST_TOTAL, RecursiveLight
 FEATURE_SETS = ("lags", "levels")
 
 
-class BoostedEnsemble(PanelForecaster):
+class BoostedEnsemble(GlobalForecaster):
     """The mean of two recursive LightGBM models and a direct one, by series; by group the recursive ones' sum.
 
     The recursive models see the calendar and are held by a calendar regression (`RecursiveLightGBM`), the direct one
@@ -81,11 +81,6 @@ class BoostedEnsemble(PanelForecaster):
         forecaster.direct_ = GlobalLightGBM.from_payload(model["direct"])
         forecaster.corrections_ = LevelCorrections.from_record(model["corrections"])
         return forecaster
-
-    def with_panel(self, panel: Panel) -> Self:
-        """Let `predict_panel` speak of these series, learning nothing from them: one product or many, known or new."""
-        self.panel_ = panel
-        return self
 
     def _learn_panel(self, panel: Panel) -> None:
         common: dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 
 from storecast.forecasting import contracts as c
-from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.base import GlobalForecaster
 from storecast.forecasting.features import (
     FEATURES,
     UNIT_FEATURES,
@@ -31,7 +31,7 @@ def responses(is_monotone: bool) -> list[int]:
     return [RESPONSES.get(name, 0) if is_monotone else 0 for name in FEATURES]
 
 
-class DirectBoosting(PanelForecaster):
+class DirectBoosting(GlobalForecaster):
     """Boosted trees over all series, direct: each day ahead is predicted from what is known at the origin.
 
     Units are learned relative to each series' recent level (Tweedie loss, the level as offset), so slow and fast
@@ -70,11 +70,6 @@ class DirectBoosting(PanelForecaster):
         forecaster = cls(**model["parameters"])
         forecaster.encoders_, forecaster.trees_ = model["encoders"], model["trees"]
         return forecaster
-
-    def with_panel(self, panel: Panel) -> Self:
-        """Let `predict_panel` speak of these series, learning nothing from them: one product or many, known or new."""
-        self.panel_ = panel
-        return self
 
     def _learn_panel(self, panel: Panel) -> None:
         self.encoders_ = encoders_of(panel)

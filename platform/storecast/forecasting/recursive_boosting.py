@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import lightgbm as lgb
 import numpy as np
 
-from storecast.forecasting.base import PanelForecaster
+from storecast.forecasting.base import GlobalForecaster
 from storecast.forecasting.calendar_regression import forecast_group_totals
 from storecast.forecasting.day_features import DayFeatures, FeatureArray, encoders_of, feature_names
 from storecast.forecasting.gradient_boosting import tweedie_parameters
@@ -23,7 +23,7 @@ WARM_UP_DAYS = 28
 LEAST_TOTAL = 1e-9
 
 
-class RecursiveLightGBM(PanelForecaster):
+class RecursiveLightGBM(GlobalForecaster):
     """LightGBM over all series on lags and rolling means, Tweedie loss, its sums held by a calendar regression.
 
     At each day ahead the forecasts of a group (category and channel) are multiplied so that their sum becomes the
@@ -102,11 +102,6 @@ class RecursiveLightGBM(PanelForecaster):
         forecaster.encoders_, forecaster.trees_ = model["encoders"], model["trees"]
         forecaster.corrections_ = LevelCorrections.from_record(model["corrections"])
         return forecaster
-
-    def with_panel(self, panel: Panel) -> Self:
-        """Let `predict_panel` speak of these series, learning nothing from them: one product or many, known or new."""
-        self.panel_ = panel
-        return self
 
     def _learn_panel(self, panel: Panel) -> None:
         self.encoders_ = encoders_of(panel)
