@@ -10,7 +10,7 @@ import pandas as pd
 from storecast.forecasting import contracts as c
 from storecast.forecasting.attribute_levels import LARGEST_PRICE_LOG, Attributes
 from storecast.forecasting.launch_calendar import NEW_DAYS, YOUNG_DAYS, categories_of, on_curve
-from storecast.forecasting.panel import BoolArray, FloatArray, IntArray, Panel
+from storecast.forecasting.panel import BoolArray, FloatArray, IntArray, Panel, carried_forward
 from storecast.forecasting.shrinkage import credible_ratio
 
 LOG_PRICE: Final = "log_price"
@@ -75,8 +75,9 @@ def by_age(values: FloatArray, first: IntArray, ages: int) -> FloatArray:
 
 def price_references(panel: Panel) -> dict[str, float]:
     """The mean logarithm of price by category, over the latest known price of each series; `all` for every category."""
-    price = np.log(np.maximum(_latest_price(panel), np.finfo(float).tiny))
-    is_known = _latest_price(panel) > 0
+    latest = _latest_price(panel)
+    price = np.log(np.maximum(latest, np.finfo(float).tiny))
+    is_known = latest > 0
     categories = categories_of(panel)
     found = {ALL: float(price[is_known].mean()) if is_known.any() else 0.0}
     for name in np.unique(categories[is_known]):
@@ -157,7 +158,4 @@ def elsewhere(
 def _latest_price(panel: Panel) -> FloatArray:
     if c.UNIT_PRICE not in panel.drivers:
         return np.full(len(panel.keys), np.nan)
-    driver = panel.drivers[c.UNIT_PRICE][:, : panel.days]
-    is_known = ~np.isnan(driver)
-    last = driver.shape[1] - 1 - np.argmax(is_known[:, ::-1], axis=1)
-    return driver[np.arange(len(driver)), last]
+    return carried_forward(panel.drivers[c.UNIT_PRICE][:, : panel.days])[:, -1]
