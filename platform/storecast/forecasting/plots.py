@@ -47,6 +47,7 @@ def explanation_plot(explanations: pd.DataFrame, title: str) -> "Figure":
     """
     figure = new_figure(9.0, 3.6)
     axes = figure.subplots()
+    axes.use_sticky_edges = False  # a part of no units would stick to the top of the others, and cut the line
     days = explanations.groupby(c.DATE)[[*c.PARTS, c.MEAN_UNITS]].sum()
     top, bottom = np.zeros(len(days)), np.zeros(len(days))
     for name, colour in zip(c.PARTS, PART_COLOURS, strict=True):
