@@ -93,10 +93,12 @@ def _wall_row(what: str, name: str, ours: Answer, theirs: Answer) -> Row:
 
 
 def _other_rows(name: str, ours: Answer, theirs: Answer, taken: BoolArray) -> list[Row]:
-    missed = float(np.abs(ours[0][taken] - np.maximum(theirs[0], 0.0)).max())
+    missed = np.abs(ours[0][taken] - np.maximum(theirs[0], 0.0)).max(axis=1)
+    differing = float((missed > MOST_DIFFERENCE).sum())
     return [
         Row(f"{name}: CPU time", "s", ours[2], theirs[2]),
-        Row(f"{name}: largest difference to statsforecast", "units", missed, bound=MOST_DIFFERENCE),
+        Row(f"{name}: largest difference to statsforecast", "units", float(missed.max()), bound=MOST_DIFFERENCE),
+        Row(f"{name}: series that differ by more than {MOST_DIFFERENCE:g}", "series", differing),
     ]
 
 
