@@ -52,6 +52,7 @@ WORST_SIGNALS = 20
 def publications(warehouse: WarehouseResource, settings: SettingsResource) -> Iterator[dg.Output[pd.DataFrame]]:
     """Keep the newest forecasts, unless they are kept already, and drop the quantiles of those that are closed."""
     published_at = now()
+    make_table(warehouse, ACCURACY, f.ForecastAccuracy)
     for name, contract, sql in (
         (FORECASTS, f.PublishedForecasts, forecasts_to_keep_sql()),
         (LEVEL_FORECASTS, f.PublishedLevelForecasts, level_forecasts_to_keep_sql()),

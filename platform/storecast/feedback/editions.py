@@ -1,4 +1,4 @@
-"""Rows that are never changed: what comes out otherwise is kept as the next edition, what does not is not kept twice."""
+"""Rows that are never changed: what comes out otherwise is the next edition, what does not is not kept twice."""
 
 from collections.abc import Sequence
 from typing import Final

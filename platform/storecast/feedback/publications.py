@@ -134,9 +134,10 @@ def plan_sql(relation: str = "ops.published_forecasts") -> str:
 
 
 def close_sql(table: str) -> str:
-    """SQL that drops the quantiles of the forecasts of `table` whose last day lies `$correction_days` back, or more.
+    """SQL that drops the quantiles of the forecasts of `table` whose last day lies more than `$correction_days` back.
 
-    What is dropped once stays dropped: a second call changes nothing.
+    Those that were not scored over all their days yet keep them. What is dropped once stays dropped: a second call
+    changes nothing.
     """
     dropped = ", ".join(f"{name} = null" for name in c.UNIT_QUANTILES)
     return f"""
@@ -144,5 +145,7 @@ def close_sql(table: str) -> str:
         where p50_units is not null and origin_date in (
             select origin_date from {table} group by origin_date
             having max(date) + $correction_days::int < (select max(date) from gold.daily_demand)
+        ) and origin_date in (
+            select origin_date from gold.forecast_accuracy where split = '{f.LIVE}' and horizon = '{f.WHOLE}'
         )
     """

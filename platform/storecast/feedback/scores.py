@@ -20,12 +20,7 @@ LEAST_UNITS: Final = 0.02
 """As `storecast.forecasting.intervals` adds to a forecast under the root."""
 SCORE_KEYS: Final = (c.ORIGIN_DATE, c.LEVEL, c.DEMAND_CLASS, f.HORIZON)
 VERSIONED: Final = (f.EDITION, f.AS_OF_DATE, f.SCORED_AT)
-IS_OPEN: Final = """
-    origin_date >= (
-        select min(origin_date) from (select origin_date, max(date) as last from {table} group by origin_date)
-        where last + $correction_days::int >= (select max(date) from gold.daily_demand)
-    )
-"""
+IS_OPEN: Final = "origin_date in (select origin_date from horizons)"
 PERCENTAGES: Final = ("category", "seller", "channel", "total")
 """Levels at which a MAPE says something."""
 SHOWN_DAYS: Final = 28
@@ -53,7 +48,7 @@ def _pinball() -> str:
 
 SERIES_DAYS: Final = f"""
     select plan.*, demand.units
-    from ({newest_sql("ops.published_forecasts", SERIES_KEYS, IS_OPEN.format(table="ops.published_forecasts"))}) as plan
+    from ({newest_sql("ops.published_forecasts", SERIES_KEYS, IS_OPEN)}) as plan
     inner join gold.daily_demand as demand using (product_id, channel, date)
     where demand.is_in_stock
 """
@@ -81,14 +76,14 @@ NODE_DAYS: Final = f"""
         {_quantiles("plan")}, plan.rmsse_scale, plan.mase_scale
     from ({LEVEL_SUMS}) as sums
     left join ({
-    newest_sql("ops.published_level_forecasts", LEVEL_KEYS, IS_OPEN.format(table="ops.published_level_forecasts"))
+    newest_sql("ops.published_level_forecasts", LEVEL_KEYS, IS_OPEN)
 }) as plan using (origin_date, level, node, horizon_day)
 """
 HORIZONS: Final = f"""
     with origins as (
         select origin_date, max(horizon_day) as days from ops.published_forecasts group by origin_date
     ),
-    horizons as (
+    cut as (
         select origin_date, '{f.WHOLE}' as horizon, 1 as from_day, days as to_day from origins
         union all
         select origin_date, '{f.DAY} ' || day, day, day from origins, unnest(range(1, days + 1)) as given(day)
@@ -96,12 +91,19 @@ HORIZONS: Final = f"""
         select origin_date, '{f.WEEK} ' || (1 + (day - 1) // 7), day, least(day + 6, days)
         from origins, unnest(range(1, days + 1, 7)) as given(day)
     ),
+    scored as (
+        select distinct origin_date, horizon, true as is_scored
+        from gold.forecast_accuracy where split = '{f.LIVE}'
+    ),
     loaded as (select max(date) as last_date from gold.daily_demand)
-    select horizons.*
-    from horizons, loaded
-    where origin_date + to_day::int <= last_date and origin_date + to_day::int + $correction_days::int >= last_date
+    select cut.*
+    from cut
+    cross join loaded
+    left join scored using (origin_date, horizon)
+    where origin_date + to_day::int <= last_date
+        and (is_scored is null or origin_date + to_day::int + $correction_days::int >= last_date)
 """
-"""The horizons whose last day has arrived, and not so long ago that their scores are final."""
+"""The horizons whose last day has arrived: all that were never scored, and those whose scores are not final yet."""
 
 NODE_SCORES: Final = f"""
     select origin_date, horizon, from_day, to_day, level, node, channel, demand_class,
@@ -115,12 +117,13 @@ NODE_SCORES: Final = f"""
         count(*) filter (units between p25_units and p75_units) as within_50,
         any_value(rmsse_scale) as rmsse_scale, any_value(mase_scale) as mase_scale
     from node_days
-    inner join ({HORIZONS}) as horizons using (origin_date)
+    inner join horizons using (origin_date)
     where horizon_day between from_day and to_day
     group by all
 """
 LIVE_SCORES: Final = f"""
-    with series_days as materialized ({SERIES_DAYS}),
+    with horizons as materialized ({HORIZONS}),
+    series_days as materialized ({SERIES_DAYS}),
     node_days as ({NODE_DAYS}),
     node_scores as ({NODE_SCORES}),
     of_classes as (
@@ -171,7 +174,7 @@ def new_scores_sql() -> str:
 
 
 def all_scores_sql() -> str:
-    """SQL of all rows of `gold.forecast_accuracy`: back-tests, live scores as they were, new ones; see `new_scores_sql`."""
+    """SQL of all rows of `gold.forecast_accuracy`: back-tests, live scores as they were, and `new_scores_sql`'s."""
     columns = ", ".join(f.ForecastAccuracy.to_schema().columns)
     return f"""
         select {columns} from (
