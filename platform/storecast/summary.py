@@ -84,6 +84,8 @@ def _accuracy(warehouse: Warehouse) -> str:
 
 def _live(warehouse: Warehouse) -> list[str]:
     """What became of published forecasts of which sales have arrived in the last four weeks, if any have."""
+    if not warehouse.exists("ops.published_forecasts"):  # the folder of an earlier version
+        return []
     table = warehouse.read(LIVE).set_index("level")
     if table.empty:
         return []
