@@ -39,7 +39,7 @@ COLUMN_OF_KIND = {
     "quantity_zero": "quantity",
     "sku_missing": "product_id",
 }
-MOMENTS = {"landed_at", "loaded_at", "quarantined_at", "registered_at"}
+MOMENTS = {"landed_at", "loaded_at", "published_at", "quarantined_at", "registered_at", "scored_at"}
 GIVEN_BY_MLFLOW = {"run_id"}
 """What may differ between two folders filled from the same files: when it happened, and MLflow's random id."""
 
@@ -340,3 +340,36 @@ def test_new_days_load_the_changed_files_only_and_keep_the_former_forecasts(smal
     models = shop.published("select model_version, alias from ops.registered_models order by all")
     assert models["alias"].fillna("").tolist() == ["", "champion"]
     assert set(new["model_version"]) == {"2"}
+    assert_the_former_forecasts_are_kept_and_scored(shop, former)
+    assert "Published forecasts against the sales since, 2026-03-31 to 2026-04-06, from 1 origin(s):" in done.stdout
+
+
+def assert_the_former_forecasts_are_kept_and_scored(shop, former: pd.DataFrame) -> None:
+    """Check the second run's scores of the first run's forecasts against the shop's truth."""
+    kept = shop.published("select * from ops.published_forecasts order by origin_date, product_id, channel, date")
+    assert (kept["edition"] == 1).all()
+    columns = [name for name in former if name in kept]
+    first = kept.loc[kept["origin_date"] == FIRST_ORIGIN, columns].reset_index(drop=True)
+    expected = former.sort_values(["product_id", "channel", "date"], ignore_index=True)[columns]
+    pd.testing.assert_frame_equal(first, expected, check_exact=True)
+
+    truth = pd.read_parquet(shop.truth / "demand.parquet").astype({"date": "datetime64[us]"})
+    in_stock = shop.published("select product_id, channel, date from gold.daily_demand where is_in_stock")
+    keys = ["product_id", "channel", "date"]
+    week = former.merge(truth.merge(in_stock, on=keys), on=keys)
+    assert 0 < len(week) <= 7 * former[["product_id", "channel"]].drop_duplicates().shape[0]
+    missed = week["mean_units"] - week["sold_units"]
+    scores = shop.published("select * from gold.forecast_accuracy where split = 'live' and horizon = 'week 1'")
+    scores = scores[scores["demand_class"] == "all"].set_index("level")
+    assert set(scores.index) == {*LEVELS, "seller"}
+    sold = week["sold_units"].sum()
+    assert scores["units"].to_numpy() == pytest.approx(sold)
+    assert scores["bias"].to_numpy() == pytest.approx(missed.sum() / sold)
+    assert scores.loc["product_channel", "wape"] == pytest.approx(missed.abs().sum() / sold)
+    total = week.assign(missed=missed).groupby("date")["missed"].sum().abs().sum() / sold
+    assert scores.loc["total", "wape"] == pytest.approx(total)
+    assert scores[["pinball", "coverage_90", "rmsse", "mase"]].notna().all(axis=None)
+    assert scores["edition"].eq(1).all()
+    signals = shop.published("select * from ops.tracking_signals")
+    assert set(signals["level"]) == {*LEVELS, "seller"}
+    assert not signals["is_biased"].any(), "one origin says nothing"

@@ -23,7 +23,7 @@ def policy(results):
 
 @pytest.fixture(scope="module")
 def accuracy(results, policy):
-    return c.ForecastAccuracy.validate(forecast_accuracy(results, policy))
+    return c.BacktestAccuracy.validate(forecast_accuracy(results, policy))
 
 
 def one(accuracy, **where):
@@ -98,7 +98,7 @@ def test_what_is_forecast_for_a_sold_out_day_counts_nowhere(results, policy):
     actual[:, :3, 5:8] = np.nan
     sold_out = dataclasses.replace(results, actual=actual)
     wild = {model: np.where(sold_out.is_sold_out, values * 50, values) for model, values in results.forecasts.items()}
-    found = c.ForecastAccuracy.validate(forecast_accuracy(sold_out, policy))
+    found = c.BacktestAccuracy.validate(forecast_accuracy(sold_out, policy))
     one_of = forecast_accuracy(dataclasses.replace(sold_out, forecasts=wild), policy)
     single = found["model"] != "champion"  # a champion's fallbacks look at its whole forecast
     assert found[single].equals(one_of[single])

@@ -90,7 +90,7 @@ def tables(panel, make_training) -> dict[str, pd.DataFrame]:
         "ops.interval_scales": scales_table(scales, panel.keys, "t-1"),
         "ops.fitted_models": fitted,
         "ops.model_scores": other["model_scores"],
-        "gold.forecast_accuracy": other["accuracy"],
+        "ops.backtest_accuracy": other["accuracy"],
     }
 
 

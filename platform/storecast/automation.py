@@ -27,7 +27,7 @@ LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
 TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
 BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
-PUBLICATION = LEVELS | dg.AssetSelection.groups("monitoring") | dg.AssetSelection.assets(PUBLISHED)
+PUBLICATION = LEVELS | dg.AssetSelection.groups("feedback", "monitoring") | dg.AssetSelection.assets(PUBLISHED)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ JOBS = {
         "forecast", PARTITIONED, description="Forecast the products of the partition keys."
     ),
     "publish": dg.define_asset_job(
-        "publish", PUBLICATION, description="Add up to levels, report drift, publish what people read."
+        "publish", PUBLICATION, description="Add up to levels, keep and score, report drift, publish what people read."
     ),
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""

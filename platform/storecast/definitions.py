@@ -5,6 +5,8 @@ import os
 import dagster as dg
 
 from storecast import automation, progress
+from storecast.feedback import assets as feedback
+from storecast.feedback import checks as feedback_checks
 from storecast.forecasting import assets as forecasting
 from storecast.forecasting import checks as forecasting_checks
 from storecast.ingestion import assets as ingestion
@@ -18,14 +20,14 @@ from storecast.settings import Settings, load_settings, process_environment
 from storecast.warehouse import assets as warehouse
 from storecast.warehouse.resources import resources_of
 
-CHECKED_ROOMS = (forecasting_checks, ingestion_checks, monitoring_checks, registry_checks)
+CHECKED_ROOMS = (feedback_checks, forecasting_checks, ingestion_checks, monitoring_checks, registry_checks)
 
 
 def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([forecasting, monitoring, registry]),
+            *dg.load_assets_from_modules([feedback, forecasting, monitoring, registry]),
             *ingestion.source_assets(settings),
             warehouse.dbt_tables(settings),
             warehouse.published,

@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     )
     max_product_partitions: int = Field(default=2_000, ge=1, description="Above it products share partition keys.")
     product_groups: int = Field(default=200, ge=1, description="How many keys products share above that number.")
+    correction_days: int = Field(
+        default=28,
+        ge=0,
+        description="So long after its days a published forecast is scored anew when sales are corrected; then its "
+        "scores stay and its quantiles are dropped.",
+    )
     seed: int = 20_261_120
     fit_processes: int = Field(default=2, ge=1, description="Processes that fit models side by side.")
     ray_address: str | None = Field(

@@ -19,8 +19,22 @@ ACCURACY = """
 select level, model, avg(wape) as wape, avg(bias) as bias, avg(coverage_90) as coverage_90,
        count(distinct origin_date) as origins, min(window_start_date) as first_date, max(window_end_date) as last_date
 from gold.forecast_accuracy
-where demand_class = 'all' and model in ('champion', 'seasonal_naive')
+where demand_class = 'all' and model in ('champion', 'seasonal_naive') and split = 'evaluation'
 group by level, model
+"""
+LIVE_DAYS = 28
+LIVE = f"""
+with live as (
+    select * from gold.forecast_accuracy
+    where split = 'live' and demand_class = 'all' and horizon like 'day %'
+    qualify edition = max(edition) over (partition by origin_date, level, horizon)
+)
+select level, sum(wape * units) / sum(units) as wape, sum(bias * units) / sum(units) as bias,
+       count(distinct origin_date) as origins, min(window_start_date) as first_date, max(window_end_date) as last_date
+from live
+where window_end_date > (select max(window_end_date) from live) - {LIVE_DAYS}
+group by level
+having sum(units) > 0
 """
 LEVELS = ("product_channel", "product", "category", "channel", "total")
 
@@ -29,7 +43,9 @@ def of(warehouse: Warehouse, settings: Settings) -> str:
     """Return the summary of what the data folder holds now."""
     if not warehouse.exists("gold.demand_forecasts"):
         return f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
-    return "\n".join([_rows(warehouse), _products(warehouse), "", _accuracy(warehouse), "", _next(settings)])
+    return "\n".join(
+        [_rows(warehouse), _products(warehouse), "", _accuracy(warehouse), *_live(warehouse), "", _next(settings)]
+    )
 
 
 def _rows(warehouse: Warehouse) -> str:
@@ -64,6 +80,26 @@ def _accuracy(warehouse: Warehouse) -> str:
             f"{champion.bias:>8.1%}{champion.coverage_90:>13.1%}"
         )
     return "\n".join(lines)
+
+
+def _live(warehouse: Warehouse) -> list[str]:
+    """What became of published forecasts of which sales have arrived in the last four weeks, if any have."""
+    if not warehouse.exists("ops.published_forecasts"):  # the folder of an earlier version
+        return []
+    table = warehouse.read(LIVE).set_index("level")
+    if table.empty:
+        return []
+    lines = [
+        f"\nPublished forecasts against the sales since, {table.first_date.min():%Y-%m-%d} to "
+        f"{table.last_date.max():%Y-%m-%d}, from {table.origins.max()} origin(s):",
+        f"  {'level':<18}{'WAPE':>8}{'bias':>8}",
+    ]
+    shown = [*LEVELS[:-1], "seller", LEVELS[-1]]
+    return lines + [
+        f"  {level:<18}{table.loc[level, 'wape']:>8.1%}{table.loc[level, 'bias']:>8.1%}"
+        for level in shown
+        if level in table.index
+    ]
 
 
 def _next(settings: Settings) -> str:

@@ -26,7 +26,7 @@ TextArray = npt.NDArray[np.object_]
 
 
 def forecast_accuracy(backtests: Backtests, policy: Policy) -> pd.DataFrame:
-    """Score champions and single models on the evaluation origins: the rows of `gold.forecast_accuracy`.
+    """Score champions and single models on the evaluation origins: the rows of `ops.backtest_accuracy`.
 
     A model that ran for some series only is measured on those, and so is the seasonal naive its skill refers to.
     A day on which a series ended sold out is in no sum, neither its sales nor its forecast: demand was at least the
@@ -46,7 +46,7 @@ def forecast_accuracy(backtests: Backtests, policy: Policy) -> pd.DataFrame:
             scored = _at_level(level, evaluation, now, naive)
             quantiles = _quantiles(_at_level(level, selection, before, before), scored)
             rows += [{c.MODEL: model, **row} for row in _rows(level, evaluation, scored, quantiles, scales)]
-    return pd.DataFrame(rows)[list(c.ForecastAccuracy.to_schema().columns)]
+    return pd.DataFrame(rows)[list(c.BacktestAccuracy.to_schema().columns)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,8 +152,8 @@ def backtests(
             **table("ops.interval_scales", c.IntervalScales, room=ROOM),
             description="What makes quantiles of means: one row a quantile of a pool or a spread of a class or series.",
         ),
-        "forecast_accuracy": dg.AssetOut(
-            **table("gold.forecast_accuracy", c.ForecastAccuracy, room=ROOM),
+        "backtest_accuracy": dg.AssetOut(
+            **table("ops.backtest_accuracy", c.BacktestAccuracy, room=ROOM),
             description="Accuracy on origins without part in any choice, days that ended sold out left out: "
             "one row an origin, level, class and model.",
         ),
@@ -175,7 +175,7 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
     yield dg.Output(model_scores(results), "model_scores")
     yield dg.Output(champions_table(policy, results.panel, training_id), "champions")
     yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
-    yield dg.Output(forecast_accuracy(results, policy), "forecast_accuracy")
+    yield dg.Output(forecast_accuracy(results, policy), "backtest_accuracy")
     champion, products = champion_backtests(results, policy), warehouse.read(CATEGORIES_SQL)
     yield dg.Output(backtest_levels(results, champion, read_revenue(warehouse, panel), products), "level_backtests")
 

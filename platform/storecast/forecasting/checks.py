@@ -17,7 +17,7 @@ WITHOUT_FORECAST_SQL = """
 """
 WORSE_SQL = """
     select level, avg(skill_over_seasonal_naive) as skill
-    from gold.forecast_accuracy
+    from ops.backtest_accuracy
     where model = 'champion' and demand_class = 'all'
     group by level
     having avg(skill_over_seasonal_naive) <= 0
@@ -79,7 +79,7 @@ def every_product_has_a_forecast(warehouse: WarehouseResource) -> dg.AssetCheckR
     )
 
 
-@dg.asset_check(asset=["gold", "forecast_accuracy"])
+@dg.asset_check(asset=["ops", "backtest_accuracy"])
 def champion_beats_seasonal_naive(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """The champion's WAPE is below seasonal naive's at every level, on origins that had no part in any choice."""
     worse = warehouse.read(WORSE_SQL)

@@ -239,7 +239,7 @@ class LevelForecasts(_Contract):
         return _is_rising(forecasts, UNIT_QUANTILES) and _is_rising(forecasts[is_priced], REVENUE_QUANTILES)
 
 
-class ForecastAccuracy(_Contract):
+class BacktestAccuracy(_Contract):
     """One row an evaluation origin, level, demand class and model; days that ended sold out are left out."""
 
     origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
@@ -378,11 +378,11 @@ class ProductPartitions(_Contract):
 
 TABLES: Final = {
     "gold.demand_forecasts": DemandForecasts,
-    "gold.forecast_accuracy": ForecastAccuracy,
     "gold.forecast_explanations": ForecastExplanations,
     "gold.level_forecasts": LevelForecasts,
     "gold.lost_demand": LostDemand,
     "gold.revenue_forecasts": RevenueForecasts,
+    "ops.backtest_accuracy": BacktestAccuracy,
     "ops.backtests": Backtests,
     "ops.champions": Champions,
     "ops.fitted_models": FittedModels,

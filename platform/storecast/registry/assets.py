@@ -20,7 +20,7 @@ SOURCES = {
     c.INTERVAL_SCALES: "ops.interval_scales",
     c.FITTED_MODELS: "ops.fitted_models",
     c.MODEL_SCORES: "ops.model_scores",
-    c.ACCURACY: "gold.forecast_accuracy",
+    c.ACCURACY: "ops.backtest_accuracy",
 }
 DAILY_DEMAND = "gold.daily_demand"
 TRAINING_SQL = f"""

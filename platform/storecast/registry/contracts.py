@@ -5,7 +5,7 @@ import pandera.pandas as pa
 MODEL_NAME = "storecast-demand"
 CHAMPION_ALIAS = "champion"
 CHAMPION_MODEL = "champion"
-"""How gold.forecast_accuracy calls the champions' own forecasts."""
+"""How ops.backtest_accuracy calls the champions' own forecasts."""
 
 CHAMPIONS = "champions"
 INTERVAL_SCALES = "interval_scales"
@@ -26,7 +26,7 @@ MEASURES = (
     "coverage_50",
     "skill_over_seasonal_naive",
 )
-"""Measures of gold.forecast_accuracy that become metrics of the run."""
+"""Measures of ops.backtest_accuracy that become metrics of the run."""
 
 
 class RegisteredModels(pa.DataFrameModel):

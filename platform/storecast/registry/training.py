@@ -45,7 +45,7 @@ class Training:
 def level_metrics(accuracy: pd.DataFrame) -> dict[str, float]:
     """Return `<level>.<measure>` of the champions, the mean over the evaluation origins.
 
-    `accuracy` has gold.forecast_accuracy's columns. Measures that do not exist at a level (MAPE of a product) are left
+    `accuracy` has ops.backtest_accuracy's columns. Measures that do not exist at a level (MAPE of a product) are left
     out. Each origin's own value is in the run's table of accuracy.
 
     >>> rows = {"level": "total", "demand_class": "all", "model": "champion", "split": "evaluation"}

@@ -28,6 +28,7 @@ PUBLISHED_LAST = (
     "ops.model_scores",
     "ops.reconciliation",
     "ops.registered_models",
+    "ops.tracking_signals",
 )
 """The ends of the graph: when these are made, all that is published is."""
 
