@@ -1,5 +1,8 @@
 """A panel in files gives the very numbers of the same panel in memory, however it is cut into chunks."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,3 +152,16 @@ def test_a_back_test_is_the_same_to_the_last_bit_in_several_processes_too(shop, 
     np.testing.assert_array_equal(ours.actual, theirs.actual)
     for spec in specs:
         np.testing.assert_array_equal(ours.forecasts[spec.name], theirs.forecasts[spec.name])
+
+
+@pytest.mark.slow
+def test_training_from_files_takes_a_fraction_of_the_memory_of_the_panel(tmp_path):
+    script = str(Path(__file__).with_name("training_memory.py"))
+    measured = {}
+    for way in ("memory", "files"):
+        command = [sys.executable, script, way, str(tmp_path)]
+        measured[way] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    memory, files = measured["memory"], measured["files"]
+    assert files["said"] == memory["said"]
+    assert memory["bytes"] > memory["panel"]
+    assert files["bytes"] < 0.6 * memory["panel"]
