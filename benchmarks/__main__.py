@@ -12,6 +12,7 @@ BENCHMARKS = (
     "loop",
     "backtest",
     "scale",
+    "out_of_core",
     "reconcile",
     "orange_juice",
     "censored",

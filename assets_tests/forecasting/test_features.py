@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storecast.forecasting.day_features import DayFeatures, feature_names
+from storecast.forecasting.day_features import encoders_of as day_encoders_of
 from storecast.forecasting.features import FEATURES, FeatureSource, encoders_of
 from storecast.forecasting.panel import Panel
 
@@ -98,6 +100,21 @@ def test_features_of_a_series_are_the_same_to_the_last_bit_alone_and_among_other
         np.testing.assert_array_equal(
             alone.on_day(panel.days + 9, panel.days, np.array([True]))[0], together.to_numpy()[row]
         )
+
+
+def test_fractions_too_are_summed_in_one_order_however_many_series_there_are(panel):
+    rng = np.random.default_rng(0)
+    fractions = panel.with_units(panel.units * rng.random(panel.units.shape))
+    prices = panel.drivers["unit_price"] * rng.uniform(0.9, 1.1, panel.drivers["unit_price"].shape)
+    fractions = fractions.with_drivers({**panel.drivers, "unit_price": prices})
+    names = feature_names("levels", day_encoders_of(panel))
+    direct, recursive = ([], [])
+    for part in (fractions, *(fractions.take(np.array([row])) for row in range(len(panel.keys)))):
+        source = FeatureSource(part, 28, encoders_of(panel), 28)
+        direct.append(source.on_day(panel.days + 9, panel.days, np.arange(len(part.keys))))
+        recursive.append(DayFeatures(part, 1, day_encoders_of(panel)).on_day(panel.days, names))
+    for together, *alone in (direct, recursive):
+        np.testing.assert_array_equal(np.concatenate(alone), together)
 
 
 def test_an_event_training_never_saw_is_missing(panel):

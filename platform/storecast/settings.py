@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         pattern=r"^[^\s/]+:\d+$",
         description="host:port of the Ray cluster that fits models instead; this machine is a node of it.",
     )
+    panel_memory_gb: float = Field(
+        default=1.0, gt=0, description="Largest panel held in memory; a larger one is read from files chunk by chunk."
+    )
     lease_timeout_seconds: float = Field(default=900.0, gt=0, description="Longest wait for the warehouse.")
 
     dagster_port: int = 3000
@@ -104,6 +107,11 @@ class Settings(BaseSettings):
     def landing_dir(self) -> Path:
         """Source files, copied once and named by their content."""
         return self.data_dir / "landing"
+
+    @property
+    def panels_dir(self) -> Path:
+        """What is too large for memory, for as long as a step needs it."""
+        return self.data_dir / "panels"
 
     @property
     def mlflow_dir(self) -> Path:

@@ -20,7 +20,8 @@ from storecast.forecasting.forecast import champion_forecasts, published_forecas
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.level_forecasts import backtest_levels, forecast_levels
 from storecast.forecasting.lost_demand import lost_demand_of
-from storecast.forecasting.panel import FloatArray, Panel, panel_from_tables
+from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.panel_reading import OF_KEYS, key_chunks, open_panel
 from storecast.forecasting.partitions import partition_keys
 from storecast.forecasting.plots import forecast_plot
 from storecast.forecasting.registry import models_named
@@ -28,6 +29,7 @@ from storecast.forecasting.revenue import forecast_revenue
 from storecast.forecasting.selection import champion_backtests, champions_table, choose_champions
 from storecast.forecasting.trainings import CATEGORIES_SQL, plan_of, read_tuned, specs_of, study_name_of, training_of
 from storecast.forecasting.tuned_parameters import followed_by, tuned_table
+from storecast.settings import Settings
 from storecast.warehouse.resources import PROGRESS, SettingsResource, WarehouseResource, table
 
 ROOM = "forecasting"
@@ -51,7 +53,6 @@ TUNED_PARAMETERS = dg.AssetKey(["ops", "tuned_parameters"])
 
 BACKTESTS_SQL = f"select {', '.join(READ_COLUMNS)} from ops.backtests"
 OF_NEWEST = "where origin_date = (select max(origin_date) from gold.demand_forecasts)"
-OF_KEYS = "product_id in (select product_id from ops.product_partitions where partition_key in (select unnest(?)))"
 EVER_SOLD_OUT = "product_id in (select product_id from gold.daily_demand where not is_in_stock)"
 NEWEST_OF_KEYS_SQL = """
     with of_keys as (select * from gold.demand_forecasts where partition_key in (select unnest(?)))
@@ -101,18 +102,19 @@ def tuned_parameters(
 
     shop = settings.get()
     spec = next(spec for spec in models_named([config.model]) if spec.name == config.model)
-    found = tune(
-        read_panel(warehouse),
-        spec,
-        plan_of(shop),
-        Budget(config.minutes * MINUTE, config.trials),
-        storage=shop.tuning_path,
-        study_name=study_name_of(warehouse.open(), shop, spec),
-        seed=shop.seed,
-        n_jobs=shop.fit_processes,
-        ray_address=shop.ray_address,
-        report=lambda line: context.log.info(line, extra=PROGRESS),
-    )
+    with open_panel(warehouse.open(), shop) as panel:
+        found = tune(
+            panel,
+            spec,
+            plan_of(shop),
+            Budget(config.minutes * MINUTE, config.trials),
+            storage=shop.tuning_path,
+            study_name=study_name_of(warehouse.open(), shop, spec),
+            seed=shop.seed,
+            n_jobs=shop.fit_processes,
+            ray_address=shop.ray_address,
+            report=lambda line: context.log.info(line, extra=PROGRESS),
+        )
     return followed_by(read_tuned(warehouse.open()), tuned_table([found]))
 
 
@@ -124,17 +126,18 @@ def backtests(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
 ) -> pd.DataFrame:
     """What each model would have forecast: one row a split, origin, product, channel, day ahead and model."""
-    shop, panel = settings.get(), read_panel(warehouse)
-    results = backtest(
-        panel,
-        specs_of(warehouse.open(), shop, panel),
-        plan_of(shop),
-        seed=shop.seed,
-        n_jobs=shop.fit_processes,
-        ray_address=shop.ray_address,
-        report=lambda line: context.log.info(line, extra=PROGRESS),
-    )
-    return backtests_table(results)
+    shop = settings.get()
+    with open_panel(warehouse.open(), shop) as panel:
+        results = backtest(
+            panel,
+            specs_of(warehouse.open(), shop, panel),
+            plan_of(shop),
+            seed=shop.seed,
+            n_jobs=shop.fit_processes,
+            ray_address=shop.ray_address,
+            report=lambda line: context.log.info(line, extra=PROGRESS),
+        )
+        return backtests_table(results)
 
 
 @dg.multi_asset(
@@ -167,17 +170,17 @@ def backtests(
 def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Iterator[dg.Output[pd.DataFrame]]:
     """Scores, champions and intervals from the selection origins; accuracy from the evaluation origins alone."""
     training_id, _ = training_of(warehouse.open(), settings.get())
-    panel = read_panel(warehouse)
-    results = backtests_from_table(warehouse.read_encoded(BACKTESTS_SQL), panel)
-    chosen_on = results.of_split(c.SELECTION)
-    policy = choose_champions(chosen_on)
-    scales = fit_interval_scales(chosen_on.actual, champion_backtests(chosen_on, policy), chosen_on.classes)
-    yield dg.Output(model_scores(results), "model_scores")
-    yield dg.Output(champions_table(policy, results.panel, training_id), "champions")
-    yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
-    yield dg.Output(forecast_accuracy(results, policy), "backtest_accuracy")
-    champion, products = champion_backtests(results, policy), warehouse.read(CATEGORIES_SQL)
-    yield dg.Output(backtest_levels(results, champion, read_revenue(warehouse, panel), products), "level_backtests")
+    with open_panel(warehouse.open(), settings.get()) as panel:
+        results = backtests_from_table(warehouse.read_encoded(BACKTESTS_SQL), panel)
+        chosen_on = results.of_split(c.SELECTION)
+        policy = choose_champions(chosen_on)
+        scales = fit_interval_scales(chosen_on.actual, champion_backtests(chosen_on, policy), chosen_on.classes)
+        yield dg.Output(model_scores(results), "model_scores")
+        yield dg.Output(champions_table(policy, results.panel, training_id), "champions")
+        yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
+        yield dg.Output(forecast_accuracy(results, policy), "backtest_accuracy")
+        champion, products = champion_backtests(results, policy), warehouse.read(CATEGORIES_SQL)
+        yield dg.Output(backtest_levels(results, champion, read_revenue(warehouse, panel), products), "level_backtests")
 
 
 @dg.asset(
@@ -186,17 +189,18 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
 )
 def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> pd.DataFrame:
     """Global models trained on all history, as text: one row a training and model."""
-    shop, panel = settings.get(), read_panel(warehouse)
+    shop = settings.get()
     training_id, snapshot_hash = training_of(warehouse.open(), shop)
-    return train_global_models(
-        panel,
-        specs_of(warehouse.open(), shop, panel),
-        training_id=training_id,
-        snapshot_hash=snapshot_hash,
-        horizon=shop.horizon_days,
-        seed=shop.seed,
-        n_jobs=shop.fit_processes,
-    )
+    with open_panel(warehouse.open(), shop) as panel:
+        return train_global_models(
+            panel,
+            specs_of(warehouse.open(), shop, panel),
+            training_id=training_id,
+            snapshot_hash=snapshot_hash,
+            horizon=shop.horizon_days,
+            seed=shop.seed,
+            n_jobs=shop.fit_processes,
+        )
 
 
 @dg.multi_asset(
@@ -230,20 +234,8 @@ def demand_forecasts(
     """Units a day, and what they are made of: explained with the very models, plans and history that forecast them."""
     shop, keys = settings.get(), list(context.partition_keys)
     fitted = warehouse.read("select * from ops.fitted_models")
-    said = champion_forecasts(
-        read_panel(warehouse, keys),
-        warehouse.read(f"select * from ops.champions where {OF_KEYS}", [keys]),
-        fitted,
-        horizon=shop.horizon_days,
-        seed=shop.seed,
-        n_jobs=shop.fit_processes,
-        ray_address=shop.ray_address,
-    )
-    scales = warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", [keys])
-    owners, version = partition_key_of(warehouse, keys), model_version_of(warehouse)
-    forecasts = published_forecasts(said.panel, said.mean, said.classes, said.models, scales, owners, version)
-    readers = readers_of(said, dict(zip(fitted[c.MODEL], fitted[c.PAYLOAD], strict=True)), seed=shop.seed)
-    explanations = explain_forecasts(said, forecasts, readers)
+    parts = [forecast_keys(warehouse, shop, part, fitted) for part in key_chunks(warehouse.open(), shop, keys)]
+    forecasts, explanations = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
     tell_of_forecasts(context, warehouse, forecasts)
     for name, rows in (("demand_forecasts", forecasts), ("forecast_explanations", explanations)):
         keep_partitions(warehouse, f"gold.{name}")
@@ -259,7 +251,9 @@ def revenue_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     keys = list(context.partition_keys)
     keep_partitions(warehouse, "gold.revenue_forecasts")
     forecasts = warehouse.read(NEWEST_OF_KEYS_SQL, [keys])
-    return forecast_revenue(forecasts, warehouse.read(f"select * from gold.planned_drivers where {OF_KEYS}", [keys]))
+    return forecast_revenue(
+        forecasts, warehouse.read(f"select * from gold.planned_drivers where {OF_KEYS}", {"keys": keys})
+    )
 
 
 @dg.asset(
@@ -288,14 +282,26 @@ def register_partitions(instance: dg.DagsterInstance, keys: Sequence[str]) -> No
         instance.delete_dynamic_partition(name, gone)
 
 
-def read_panel(warehouse: WarehouseResource, keys: Sequence[str] | None = None) -> Panel:
-    """Return the panel of all series, or of those in some partitions."""
-    where, parameters = ("true", []) if keys is None else (OF_KEYS, [list(keys)])
-    return panel_from_tables(
-        warehouse.read(f"select * from gold.daily_demand where {where}", parameters),
-        warehouse.read(f"select * from gold.planned_drivers where {where}", parameters),
-        warehouse.read(f"{CATEGORIES_SQL} where {where}", parameters),
-    )
+def forecast_keys(
+    warehouse: WarehouseResource, shop: Settings, keys: Sequence[str], fitted: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the forecasts of all series in some partitions, and what they are made of."""
+    of_keys = {"keys": list(keys)}
+    with open_panel(warehouse.open(), shop, keys) as panel:
+        said = champion_forecasts(
+            panel,
+            warehouse.read(f"select * from ops.champions where {OF_KEYS}", of_keys),
+            fitted,
+            horizon=shop.horizon_days,
+            seed=shop.seed,
+            n_jobs=shop.fit_processes,
+            ray_address=shop.ray_address,
+        )
+        scales = warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", of_keys)
+        owners, version = partition_key_of(warehouse, keys), model_version_of(warehouse)
+        forecasts = published_forecasts(said.panel, said.mean, said.classes, said.models, scales, owners, version)
+        readers = readers_of(said, dict(zip(fitted[c.MODEL], fitted[c.PAYLOAD], strict=True)), seed=shop.seed)
+        return forecasts, explain_forecasts(said, forecasts, readers)
 
 
 def read_revenue(warehouse: WarehouseResource, panel: Panel) -> FloatArray:
@@ -337,7 +343,7 @@ def keep_partitions(warehouse: WarehouseResource, name: str) -> None:
 
 def partition_key_of(warehouse: WarehouseResource, keys: Sequence[str]) -> dict[str, str]:
     """Return the partition key of each product in some partitions."""
-    found = warehouse.read(f"select * from ops.product_partitions where {OF_KEYS}", [list(keys)])
+    found = warehouse.read(f"select * from ops.product_partitions where {OF_KEYS}", {"keys": list(keys)})
     return dict(zip(found[c.PRODUCT_ID], found[c.PARTITION_KEY], strict=True))
 
 

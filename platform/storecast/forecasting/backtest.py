@@ -126,12 +126,14 @@ def _outcomes(
     panel: Panel, origins: Sequence[tuple[int, str]], horizon: int
 ) -> tuple[FloatArray, npt.NDArray[np.object_]]:
     """Counted units (origins, series, horizon) and classes (origins, series) of what had begun at each origin."""
-    actual, counted = np.full((len(origins), len(panel.keys), horizon), np.nan), panel.counted_units
+    actual = np.full((len(origins), len(panel.keys), horizon), np.nan)
     classes = np.full(actual.shape[:2], "", dtype=object)
-    for place, (origin, _) in enumerate(origins):
-        rows = np.flatnonzero(panel.first_day < origin)
-        actual[place, rows] = counted[rows, origin : origin + horizon]
-        classes[place, rows] = demand_classes(panel.units[rows, :origin])
+    for chunk, part in panel.without_drivers().chunks():
+        counted, first_day = part.counted_units, part.first_day
+        for place, (origin, _) in enumerate(origins):
+            own = np.flatnonzero(first_day < origin)
+            actual[place, chunk.start + own] = counted[own, origin : origin + horizon]
+            classes[place, chunk.start + own] = demand_classes(part.units[own, :origin])
     return actual, classes
 
 

@@ -50,11 +50,12 @@ def forecast_group_totals(panel: Panel, groups: Groups, horizon: int, ridge: Rid
     an exponentially weighted one of what they leave at the end. Days on which the whole shop sold less than a fifth of
     a usual day were closed and are left out.
     """
-    codes = groups.codes(panel)
-    units = groups.total(codes, panel.units)
-    if not len(units):
+    if not groups.names:
         return np.zeros((0, horizon))
-    known = panel.days
+    codes, known = groups.codes(panel), panel.days
+    units = np.zeros((len(groups.names), known))
+    for rows, part in panel.without_drivers().chunks():
+        groups.add(units, codes[rows], part.units)
     total = units.sum(axis=0)
     is_open = total >= CLOSED_SHARE * np.median(total)
     effects_of = _Effects(panel, groups, codes, horizon, ridge)
@@ -161,13 +162,16 @@ def _shifted(event: IntArray, days_ahead: int) -> IntArray:
 
 def _promotions(panel: Panel, groups: Groups, codes: IntArray, days: int) -> Iterator[FloatArray]:
     """Share of a group's usual units that is on promotion, and that share times the discount, (groups, days)."""
-    usual = np.nan_to_num(panel.units[:, -2 * LEVEL_DAYS :]).sum(axis=1)
-    weights = usual / np.maximum(groups.total(codes, usual), 1e-300)[codes]
+    usual = np.zeros(len(codes))
+    for rows, part in panel.without_drivers().chunks():
+        usual[rows] = np.nan_to_num(part.units[:, -2 * LEVEL_DAYS :]).sum(axis=1)
+    weights = np.where(codes < 0, 0.0, usual / np.maximum(groups.total(codes, usual), 1e-300)[codes])
     for name in (c.IS_ON_PROMOTION, c.DISCOUNT_SHARE):
         if name in panel.drivers:
-            driver = np.nan_to_num(panel.drivers[name][:, :days])
-            share = groups.total(codes, driver * np.where(codes < 0, 0.0, weights)[:, None])
-            share = np.hstack([share, np.zeros((len(share), days - share.shape[1]))])
+            share = np.zeros((len(groups.names), days))
+            for rows, part in panel.with_drivers({name: panel.drivers[name]}).chunks():
+                driver = np.nan_to_num(part.drivers[name][:, :days])
+                groups.add(share[:, : driver.shape[1]], codes[rows], driver * weights[rows, None])
             if share.any():
                 yield share
 

@@ -93,8 +93,13 @@ def forecast_chunk(
 ) -> FloatArray:
     """What a model says of some series when it knows the first `days` days, in one process of one thread.
 
-    `parameters` are those that take the place of the model's defaults.
+    `parameters` are those that take the place of the model's defaults. A local model sees no more of a spilled panel
+    at once than a chunk.
     """
+    size = panel.chunk_series
+    if panel.is_spilled and not REGISTRY[model].is_global and len(rows) > size:
+        pieces = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return np.concatenate([forecast_chunk(panel, days, own, model, horizon, seed, parameters) for own in pieces])
     forecaster = REGISTRY[model].make(seed, 1, horizon).set_params(**(parameters or {}))
     used = panel if forecaster.get_tag("capability:exogenous") else panel.without_drivers()
     return forecaster.fit_panel(used.take(rows).until(days, horizon)).predict_panel(horizon)

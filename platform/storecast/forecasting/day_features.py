@@ -3,8 +3,9 @@
 Not here: the features of the direct model, which sees nothing after the origin (`features.py`).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,8 @@ LEVELS: Final = ("weekday_mean_4", "sold_share_28", "days_since_sale", "event_to
 FEATURE_SETS: Final = {"lags": (*LAGS, *PLACE_IN_YEAR), "levels": (*LAGS, *LEVELS)}
 """Two views of the same days, so that two models err differently."""
 LONGEST_WAIT: Final = 90
+REMEMBERED_DAYS: Final = max(days + lag for days, lag in MEANS)
+"""So many days before a day, and none before them, decide its features of units."""
 SOLD: Final = 0.5
 """Units from which a forecast day counts as one with a sale."""
 
@@ -68,6 +71,23 @@ def feature_names(feature_set: str, encoders: Encoders) -> tuple[str, ...]:
     return (*FEATURE_SETS[feature_set], *(f"{RECURRING}_{place}" for place in range(len(encoders[RECURRING]))))
 
 
+class DayRows:
+    """A matrix with a row a day, whose first days can be forgotten."""
+
+    def __init__(self, values: npt.NDArray[Any], first: int = 0) -> None:
+        self._values, self._first = values, first
+
+    def __getitem__(self, day: int) -> npt.NDArray[Any]:
+        return self._values[day - self._first]
+
+    def __setitem__(self, day: int, values: npt.NDArray[Any]) -> None:
+        self._values[day - self._first] = values
+
+    def since(self, day: int) -> "DayRows":
+        """The days from one on, in memory of their own."""
+        return DayRows(self._values[day - self._first :].copy(), day)
+
+
 class DayFeatures:
     """Running sums over a panel, day by day, that forecast days are added to.
 
@@ -78,17 +98,27 @@ class DayFeatures:
     def __init__(self, panel: Panel, horizon: int, encoders: Encoders) -> None:
         self.known = panel.days
         days, series = panel.days + horizon, len(panel.keys)
+        self._series, self._last_day = series, days - 1
         self.first_day = panel.first_day
-        self._units = np.full((days, series), np.nan, dtype=np.float32)
-        self._sums = np.zeros((days + 1, series))
-        self._sold = np.zeros((days + 1, series), dtype=np.float32)
-        self._last_sale = np.full((days + 1, series), -1, dtype=np.int32)
+        self._units = DayRows(np.full((days, series), np.nan, dtype=np.float32))
+        self._sums = DayRows(np.zeros((days + 1, series)))
+        self._sold = DayRows(np.zeros((days + 1, series), dtype=np.float32))
+        self._last_sale = DayRows(np.full((days + 1, series), -1, dtype=np.int32))
         for day in range(panel.days):
             self.add(day, panel.units[:, day])
         self._add_drivers(panel, days)
         self._add_events(panel, days, encoders)
         self._calendar = _calendar(panel, days)
         self._statics = {name: _codes(panel, name, encoders) for name in (c.PRODUCT_ID, c.CHANNEL, c.CATEGORY)}
+
+    def without_history(self) -> Self:
+        """The same without the days that no day ahead reads: what a recursion has to keep of each series."""
+        kept = copy.copy(self)
+        start = max(self.known - REMEMBERED_DAYS, 0)
+        for name in ("_units", "_sums", "_sold", "_last_sale"):
+            setattr(kept, name, getattr(self, name).since(start))
+        kept._drivers = {name: driver.since(self.known) for name, driver in self._drivers.items()}
+        return kept
 
     def add(self, day: int, units: FloatArray) -> None:
         """Let the days after `day` see its units; NaN where a series has not begun."""
@@ -112,7 +142,7 @@ class DayFeatures:
         if name in self._statics:
             return self._statics[name]
         if name in self._calendar:
-            return np.full(self._units.shape[1], self._calendar[name][day], dtype=np.float32)
+            return np.full(self._series, self._calendar[name][day], dtype=np.float32)
         if name in self._drivers:
             return self._drivers[name][day]
         if kind == "lag":
@@ -124,27 +154,25 @@ class DayFeatures:
 
     def _level(self, name: str, day: int) -> FeatureArray:
         if name == "weekday_mean_4":
-            same = np.stack([self._lag(day, 7 * week) for week in range(1, 5)])
-            seen = ~np.isnan(same)
-            return _ratio(np.where(seen, same, 0.0).sum(axis=0), seen.sum(axis=0))
+            return _mean_of(self._lag(day, 7 * week) for week in range(1, 5))
         if name == "sold_share_28":
             return ((self._sold[day] - self._sold[max(day - 28, 0)]) / 28).astype(np.float32)
         if name == "days_since_sale":
             return np.minimum(day - self._last_sale[day], LONGEST_WAIT).astype(np.float32)
         if name == "event_tomorrow":
-            tomorrow = min(day + 1, len(self._units) - 1)
+            tomorrow = min(day + 1, self._last_day)
             return self._drivers[RARE][tomorrow]
         raise ValueError(f"names holds {name!r}, which is no feature: see FEATURE_SETS")
 
     def _lag(self, day: int, days: int) -> FeatureArray:
         if day < days:
-            return np.full(self._units.shape[1], np.nan, dtype=np.float32)
+            return np.full(self._series, np.nan, dtype=np.float32)
         return self._units[day - days]
 
     def _mean(self, end: int, window: int) -> FeatureArray:
         """Mean units of the `window` days before `end`, of those the series has lived; NaN where none."""
         if end <= 0:
-            return np.full(self._units.shape[1], np.nan, dtype=np.float32)
+            return np.full(self._series, np.nan, dtype=np.float32)
         start = max(end - window, 0)
         lived = end - np.maximum(start, self.first_day)
         return _ratio(self._sums[end] - self._sums[start], lived)
@@ -155,20 +183,18 @@ class DayFeatures:
         planned = _by_day(panel, c.IS_PRICE_PLANNED, days, 0.0) > 0
         before = np.vstack([np.full((1, price.shape[1]), np.nan), carried_forward(price.T).T[:-1]])
         price = np.where(planned, price, before)
-        seen = ~np.isnan(price[: self.known])
-        mean = _ratio(np.where(seen, price[: self.known], 0.0).sum(axis=0), seen.sum(axis=0))
+        mean = _mean_of(price[: self.known])
         positive = np.where(mean > 0, mean, np.nan)
-        self._drivers: dict[str, FeatureArray] = {
-            c.UNIT_PRICE: price.astype(np.float32),
-            "price_to_mean": (price / positive).astype(np.float32),
-            c.IS_ON_PROMOTION: np.where(planned, _by_day(panel, c.IS_ON_PROMOTION, days, 0.0), 0).astype(np.float32),
-            c.DISCOUNT_SHARE: np.where(planned, _by_day(panel, c.DISCOUNT_SHARE, days, 0.0), 0).astype(np.float32),
-        }
+        drivers = {c.UNIT_PRICE: price, "price_to_mean": price / positive}
+        for name in (c.IS_ON_PROMOTION, c.DISCOUNT_SHARE):
+            drivers[name] = np.where(planned, _by_day(panel, name, days, 0.0), 0)
+        self._drivers = {name: DayRows(driver.astype(np.float32)) for name, driver in drivers.items()}
 
     def _add_events(self, panel: Panel, days: int, encoders: Encoders) -> None:
-        self._drivers[RARE] = _wide(rare_event_codes(panel, encoders[RARE]), days, -1).T.astype(np.float32)
+        events = {RARE: _wide(rare_event_codes(panel, encoders[RARE]), days, -1)}
         for place, name in enumerate(encoders[RECURRING]):
-            self._drivers[f"{RECURRING}_{place}"] = _wide(is_event(panel, name), days, 0).T.astype(np.float32)
+            events[f"{RECURRING}_{place}"] = _wide(is_event(panel, name), days, 0)
+        self._drivers |= {name: DayRows(np.ascontiguousarray(event.T, np.float32)) for name, event in events.items()}
 
 
 def _by_day(panel: Panel, name: str, days: int, blank: float) -> FloatArray:
@@ -180,6 +206,14 @@ def _by_day(panel: Panel, name: str, days: int, blank: float) -> FloatArray:
 def _wide(values: npt.NDArray[Any], days: int, blank: float) -> npt.NDArray[Any]:
     missing = np.full((len(values), max(days - values.shape[1], 0)), blank)
     return np.hstack([values[:, :days], missing])
+
+
+def _mean_of(days: Iterable[npt.NDArray[Any]]) -> FeatureArray:
+    """The mean of what is not NaN, day after day: the sum is the same to the last bit however many series there are."""
+    total, seen = 0.0, 0
+    for values in days:
+        total, seen = total + np.nan_to_num(values), seen + ~np.isnan(values)
+    return _ratio(np.asarray(total), np.asarray(seen))
 
 
 def _ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> FeatureArray:

@@ -17,6 +17,7 @@ from storecast.forecasting.features import (
     encoders_of,
 )
 from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.sampled_rows import SampledRows
 
 LOWEST_LEVEL = 0.02
 """Units a day below which a series' level is not told from nothing; keeps ratios to the level finite."""
@@ -73,7 +74,7 @@ class DirectBoosting(GlobalForecaster):
 
     def _learn_panel(self, panel: Panel) -> None:
         self.encoders_ = encoders_of(panel)
-        features, units, offsets = self._training_rows(self._without_outliers(panel))
+        features, units, offsets = self._training_rows(panel)
         self.trees_ = ""
         if len(units) < 2 * self.min_rows_a_leaf or not units.any():
             return
@@ -88,22 +89,18 @@ class DirectBoosting(GlobalForecaster):
 
     def _training_rows(self, panel: Panel) -> tuple[FeatureArray, FloatArray, FloatArray]:
         """Features, units and log levels of a sample of (origin, series, day ahead)."""
-        source = FeatureSource(panel, 0, self.encoders_, self.longest_step)
         random = np.random.default_rng(self.seed)
         tasks = self._tasks(panel.days, random)
-        candidates = sum(int(source.has_begun(known).sum()) for known, _ in tasks)
-        share = min(1.0, self.max_rows / max(candidates, 1))
-        parts = []
-        for known, day in tasks:
-            rows = source.has_begun(known) & (random.random(len(panel.keys)) < share)
-            features, offsets = _relative(source.on_day(day, known, rows))
-            parts.append((features, panel.units[rows, day], offsets))
-        columns = (
-            zip(*parts, strict=True)
-            if parts
-            else ([np.empty((0, len(FEATURES)), np.float32)], [np.empty(0)], [np.empty(0)])
-        )
-        features, units, offsets = (np.concatenate(column) for column in columns)
+        sampled = SampledRows.drawn(panel.first_day, [known for known, _ in tasks], self.max_rows, random)
+        features = np.empty((len(sampled), len(FEATURES)), np.float32)
+        units, offsets = np.empty(len(sampled)), np.empty(len(sampled))
+        for chunk, part in panel.chunks():
+            capped = self._without_outliers(part)
+            source = FeatureSource(capped, 0, self.encoders_, self.longest_step)
+            for place, series, rows in sampled.among(chunk):
+                known, day = tasks[place]
+                features[rows], offsets[rows] = _relative(source.on_day(day, known, series))
+                units[rows] = capped.units[series, day]
         return features, units, offsets
 
     def _tasks(self, days: int, random: np.random.Generator) -> list[tuple[int, int]]:
@@ -117,16 +114,15 @@ class DirectBoosting(GlobalForecaster):
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
         forecast = np.zeros((len(panel.keys), horizon))
-        if not len(panel.keys):
-            return forecast
         raw_scores = self._reader() if self.trees_ else None
-        source = FeatureSource(self._without_outliers(panel), horizon, self.encoders_, self.longest_step)
-        every_row = np.ones(len(panel.keys), dtype=np.bool_)
-        for step in range(horizon):
-            features, offsets = _relative(source.on_day(panel.days + step, panel.days, every_row))
-            forecast[:, step] = np.exp((raw_scores(features) if raw_scores else 0.0) + offsets)
-        has_sold = np.any(panel.units > 0, axis=1, keepdims=True)
-        return forecast * has_sold
+        for rows, part in panel.chunks():
+            source = FeatureSource(self._without_outliers(part), horizon, self.encoders_, self.longest_step)
+            every_one = np.arange(len(part.keys))
+            for step in range(horizon):
+                features, offsets = _relative(source.on_day(panel.days + step, panel.days, every_one))
+                forecast[rows, step] = np.exp((raw_scores(features) if raw_scores else 0.0) + offsets)
+            forecast[rows] *= np.any(part.units > 0, axis=1, keepdims=True)
+        return forecast
 
 
 def _relative(features: FeatureArray) -> tuple[FeatureArray, FloatArray]:

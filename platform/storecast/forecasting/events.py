@@ -14,13 +14,17 @@ MOST_RECURRING = 8
 
 def recurring_events(panel: Panel) -> tuple[str, ...]:
     """The events on at least 5 % of the history's days (pay days, food stamps), the most frequent eight, by name."""
-    codes = _codes(panel)[:, : panel.days]
-    counts = np.bincount(codes.ravel() + 1, minlength=len(panel.event_names) + 1)[1:]
+    if EVENT_CODE not in panel.drivers:
+        return ()
+    counts = np.zeros(len(panel.event_names), dtype=np.int64)
+    for _, part in panel.with_drivers({EVENT_CODE: panel.drivers[EVENT_CODE]}).chunks():
+        codes = _codes(part)[:, : panel.days]
+        counts += np.bincount(codes.ravel() + 1, minlength=len(counts) + 1)[1:]
     days: dict[str, int] = {}
     for joined, count in zip(panel.event_names, counts, strict=True):
         for name in joined.split(c.EVENT_JOIN):
             days[name] = days.get(name, 0) + int(count)
-    frequent = sorted(name for name, count in days.items() if count >= RECURRING_SHARE * codes.size)
+    frequent = sorted(name for name, count in days.items() if count >= RECURRING_SHARE * panel.units.size)
     return tuple(sorted(sorted(frequent, key=lambda name: -days[name])[:MOST_RECURRING]))
 
 

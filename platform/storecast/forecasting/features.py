@@ -104,70 +104,70 @@ class FeatureSource:
         }
         self._events = _event_codes(drivers[EVENT_CODE], panel.event_names, encoders)
 
-    def on_day(self, day: int, known: int, rows: BoolArray) -> FeatureArray:
+    def on_day(self, day: int, known: int, rows: IntArray | BoolArray) -> FeatureArray:
         """Features of some series on a day, (rows, len(FEATURES)), from the `known` days of history before it."""
-        columns = {**self._unit_features(day, known), **self._other_features(day, known)}
-        return np.stack([columns[name][rows] for name in FEATURES], axis=1).astype(np.float32)
+        some = np.arange(len(self._units))[rows]
+        columns = {**self._unit_features(day, known, some), **self._other_features(day, known, some)}
+        return np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
 
     def has_begun(self, day: int) -> BoolArray:
         """Which series have at least one day of history before a day."""
         return self._first_day < day
 
-    def _mean(self, day: int, window: int) -> FloatArray:
+    def _mean(self, day: int, window: int, rows: IntArray) -> FloatArray:
         """Mean units over the `window` days before a day, of those the series has lived; NaN where none."""
-        start = max(day - window, 0)
-        if start >= day:
-            return np.full(len(self._units), np.nan)
-        return _ratio(self._unit_sums[:, day] - self._unit_sums[:, start], self._seen[:, day] - self._seen[:, start])
+        return _ratio(_between(self._unit_sums, day, window, rows), _between(self._seen, day, window, rows))
 
-    def _sold_share(self, day: int, window: int) -> FloatArray:
-        start = max(day - window, 0)
-        return _ratio(self._sold[:, day] - self._sold[:, start], self._seen[:, day] - self._seen[:, start])
+    def _sold_share(self, day: int, window: int, rows: IntArray) -> FloatArray:
+        return _ratio(_between(self._sold, day, window, rows), _between(self._seen, day, window, rows))
 
-    def _weekday_mean(self, day: int, known: int, weeks: int) -> FloatArray:
+    def _weekday_mean(self, day: int, known: int, weeks: int, rows: IntArray) -> FloatArray:
         """Mean of the latest known days of the same weekday as a day."""
         latest = day - 7 * ((day - known) // 7 + 1)
-        columns = [latest - 7 * week for week in range(weeks) if latest >= 7 * week]
-        values = self._units[:, columns]
-        seen = ~np.isnan(values)
-        return _ratio(np.where(seen, values, 0.0).sum(axis=1), seen.sum(axis=1))
+        total, seen = np.zeros(len(rows)), np.zeros(len(rows))
+        for column in range(latest, max(latest - 7 * weeks, -1), -7):  # one by one: in one order however many rows
+            values = self._units[rows, column]
+            total += np.nan_to_num(values)
+            seen += ~np.isnan(values)
+        return _ratio(total, seen)
 
-    def _unit_features(self, day: int, known: int) -> dict[str, FloatArray]:
-        features = {f"mean_{window}": self._mean(known, window) for window in WINDOWS}
-        features |= {f"weekday_mean_{weeks}": self._weekday_mean(day, known, weeks) for weeks in WEEKDAY_WEEKS}
-        features["mean_7_lag_7"] = self._mean(known - 7, 7)
-        features["mean_28_lag_28"] = self._mean(known - 28, 28)
-        features["mean_year_ago"] = self._mean(day - 364 + 4, 7)
-        features["mean_28_year_ago"] = self._mean(known - 364, 28)
-        features["size_91"] = _ratio(self._mean(known, 91), self._sold_share(known, 91))
+    def _unit_features(self, day: int, known: int, rows: IntArray) -> dict[str, FloatArray]:
+        features = {f"mean_{window}": self._mean(known, window, rows) for window in WINDOWS}
+        features |= {f"weekday_mean_{weeks}": self._weekday_mean(day, known, weeks, rows) for weeks in WEEKDAY_WEEKS}
+        features["mean_7_lag_7"] = self._mean(known - 7, 7, rows)
+        features["mean_28_lag_28"] = self._mean(known - 28, 28, rows)
+        features["mean_year_ago"] = self._mean(day - 364 + 4, 7, rows)
+        features["mean_28_year_ago"] = self._mean(known - 364, 28, rows)
+        features["size_91"] = _ratio(features["mean_91"], self._sold_share(known, 91, rows))
         return features
 
-    def _other_features(self, day: int, known: int) -> dict[str, FloatArray]:
-        start = max(known - PRICE_WINDOW, 0)
+    def _other_features(self, day: int, known: int, rows: IntArray) -> dict[str, FloatArray]:
         mean_price = _ratio(
-            self._price_sums[:, known] - self._price_sums[:, start],
-            self._price_seen[:, known] - self._price_seen[:, start],
+            _between(self._price_sums, known, PRICE_WINDOW, rows), _between(self._price_seen, known, PRICE_WINDOW, rows)
         )
-        is_planned = self._is_planned[:, day]  # what was not planned was not known before the day
-        price = np.where(is_planned, self._drivers[c.UNIT_PRICE][:, day], self._last_price[:, known - 1])
-        promotion_start = max(known - PROMOTION_WINDOW, 0)
-        promotions = self._promotion_sums[:, known] - self._promotion_sums[:, promotion_start]
+        is_planned = self._is_planned[rows, day]  # what was not planned was not known before the day
+        price = np.where(is_planned, self._drivers[c.UNIT_PRICE][rows, day], self._last_price[rows, known - 1])
         return {
-            "step": np.full(len(self._units), float(min(day - known + 1, self._longest_step))),
-            "sold_share_28": self._sold_share(known, 28),
-            "sold_share_91": self._sold_share(known, 91),
-            "days_since_sale": np.minimum(known - self._last_sale[:, known], LONGEST_WAIT).astype(np.float64),
-            "age_days": (known - self._first_day).astype(np.float64),
+            "step": np.full(len(rows), float(min(day - known + 1, self._longest_step))),
+            "sold_share_28": self._sold_share(known, 28, rows),
+            "sold_share_91": self._sold_share(known, 91, rows),
+            "days_since_sale": np.minimum(known - self._last_sale[rows, known], LONGEST_WAIT).astype(np.float64),
+            "age_days": (known - self._first_day[rows]).astype(np.float64),
             "price_to_mean": _ratio(price, mean_price),
-            "promotion_share_28": promotions / PROMOTION_WINDOW,
+            "promotion_share_28": _between(self._promotion_sums, known, PROMOTION_WINDOW, rows) / PROMOTION_WINDOW,
             c.UNIT_PRICE: price,
-            c.IS_ON_PROMOTION: np.where(is_planned, self._drivers[c.IS_ON_PROMOTION][:, day], 0.0),
-            c.DISCOUNT_SHARE: np.where(is_planned, self._drivers[c.DISCOUNT_SHARE][:, day], 0.0),
-            c.HAS_EVENT: self._drivers[c.HAS_EVENT][:, day],
-            **{name: np.full(len(self._units), values[day]) for name, values in self._calendar.items()},
-            EVENT_CODE: self._events[:, day],
-            **self._statics,
+            c.IS_ON_PROMOTION: np.where(is_planned, self._drivers[c.IS_ON_PROMOTION][rows, day], 0.0),
+            c.DISCOUNT_SHARE: np.where(is_planned, self._drivers[c.DISCOUNT_SHARE][rows, day], 0.0),
+            c.HAS_EVENT: self._drivers[c.HAS_EVENT][rows, day],
+            **{name: np.full(len(rows), values[day]) for name, values in self._calendar.items()},
+            EVENT_CODE: self._events[rows, day],
+            **{name: values[rows] for name, values in self._statics.items()},
         }
+
+
+def _between(sums: FloatArray, day: int, window: int, rows: IntArray) -> FloatArray:
+    """Sums over the `window` days before a day, from running ones; 0 where there is no day."""
+    return sums[rows, max(day, 0)] - sums[rows, max(day - window, 0)]
 
 
 def _widened(values: FloatArray, columns: int) -> FloatArray:

@@ -10,7 +10,7 @@ import pandas as pd
 from storecast.forecasting import contracts as c
 from storecast.forecasting.attribute_levels import LARGEST_PRICE_LOG, Attributes
 from storecast.forecasting.launch_calendar import NEW_DAYS, YOUNG_DAYS, categories_of, on_curve
-from storecast.forecasting.panel import BoolArray, FloatArray, IntArray, Panel, carried_forward
+from storecast.forecasting.panel import BoolArray, FloatArray, IntArray, Panel, last_known
 from storecast.forecasting.shrinkage import credible_ratio
 
 LOG_PRICE: Final = "log_price"
@@ -158,4 +158,4 @@ def elsewhere(
 def _latest_price(panel: Panel) -> FloatArray:
     if c.UNIT_PRICE not in panel.drivers:
         return np.full(len(panel.keys), np.nan)
-    return carried_forward(panel.drivers[c.UNIT_PRICE][:, : panel.days])[:, -1]
+    return last_known(panel.drivers[c.UNIT_PRICE][:, : panel.days])

@@ -44,8 +44,9 @@ class Groups:
 
         What is still too small together belongs to no group.
         """
-        places = places_of(panel)
-        recent = np.nan_to_num(panel.units[:, -RECENT_DAYS:]).sum(axis=1) / min(RECENT_DAYS, panel.days)
+        places, recent = places_of(panel), np.zeros(len(panel.keys))
+        for rows, part in panel.without_drivers().chunks():
+            recent[rows] = np.nan_to_num(part.units[:, -RECENT_DAYS:]).sum(axis=1) / min(RECENT_DAYS, panel.days)
         units = pd.Series(recent).groupby(pd.MultiIndex.from_tuples(places)).sum()
         name_of = {place: place for place in units.index}
         for coarser in (lambda place: (ALL, place[1]), lambda _place: (ALL, ALL)):
@@ -65,8 +66,12 @@ class Groups:
     def total(self, codes: IntArray, values: FloatArray) -> FloatArray:
         """Sums over the series of each group; `values` is (series,) or (series, days)."""
         sums = np.zeros((len(self.names), *values.shape[1:]))
-        np.add.at(sums, codes[codes >= 0], np.nan_to_num(values[codes >= 0]))
+        self.add(sums, codes, values)
         return sums
+
+    def add(self, sums: FloatArray, codes: IntArray, values: FloatArray) -> None:
+        """Add the values of more series to their groups' sums, one after the other."""
+        np.add.at(sums, codes[codes >= 0], np.nan_to_num(values[codes >= 0]))
 
 
 @dataclass(frozen=True, eq=False)

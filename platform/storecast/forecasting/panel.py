@@ -4,15 +4,17 @@ A long table is turned into matrices once, at the edge; from there on a forecast
 series. One rule on knowledge lives here and nowhere else: `Panel.until` hands out what is known at an origin.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from pathlib import Path
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from storecast.forecasting import contracts as c
+from storecast.forecasting.spilling import MatrixFiles, is_file, rows_of
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -23,6 +25,8 @@ DRIVERS = (*PRICE_DRIVERS, c.IS_PRICE_PLANNED, c.HAS_EVENT)
 EVENT_CODE = "event_code"
 UNKNOWN = "unknown"
 FEWEST_TIMES_WITH_A_STEP = 3
+CHUNK_CELLS: Final = 2_000_000
+"""Series times days that are worked on at once: 16 MB a matrix, and a few dozen matrices of features."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,9 @@ class Panel:
 
     `is_in_stock`, shaped as `units`, is false where a day ended sold out: its units are sales, and demand was at least
     that; once the panel `is_unconstrained`, they are an estimate of demand. Without it no day was sold out.
+
+    A panel that memory does not hold is spilled: its matrices are files of a `folder`, and so are those of what is made
+    of it. Whoever goes through its `chunks`, of about `chunk_cells` series times days, needs memory for one of them.
     """
 
     keys: pd.MultiIndex
@@ -45,6 +52,8 @@ class Panel:
     event_names: tuple[str, ...] = ()
     is_in_stock: BoolArray | None = None
     is_unconstrained: bool = False
+    chunk_cells: int = CHUNK_CELLS
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         if self.units.shape != (len(self.keys), len(self.times)):
@@ -65,7 +74,10 @@ class Panel:
     @property
     def first_day(self) -> IntArray:
         """The column of each series' first day."""
-        return np.argmax(~np.isnan(self.units), axis=1).astype(np.int64)
+        first = np.empty(len(self.keys), dtype=np.int64)
+        for rows, part in self.without_drivers().chunks():
+            first[rows] = np.argmax(~np.isnan(part.units), axis=1)
+        return first
 
     @property
     def is_sold_out(self) -> BoolArray:
@@ -84,16 +96,56 @@ class Panel:
         """The number of days after the last one for which drivers are known."""
         return max((driver.shape[1] for driver in self.drivers.values()), default=self.days) - self.days
 
-    def take(self, rows: IntArray | BoolArray) -> Self:
-        """The panel of some of the series, in the order of `rows`."""
+    @property
+    def chunk_series(self) -> int:
+        """About so many series are worked on at once."""
+        return max(self.chunk_cells // max(self.days, 1), 1)
+
+    @property
+    def is_spilled(self) -> bool:
+        """Whether the matrices are files."""
+        return self.folder is not None and is_file(self.units)
+
+    def take(self, rows: IntArray | BoolArray | slice) -> Self:
+        """The panel of some of the series, in the order of `rows`: of a spilled one more than a chunk is spilled."""
+        if self.folder is not None and self.is_spilled:
+            chosen, size = np.arange(len(self.keys))[rows], self.chunk_series
+            if len(chosen) > size:
+                parts = (self._held(chosen[start : start + size]) for start in range(0, len(chosen), size))
+                return panel_from_chunks(parts, self.folder)
+        return self._held(rows)
+
+    def _held(self, rows: IntArray | BoolArray | slice) -> Self:
+        """The panel of some of the series, in memory."""
         return replace(
             self,
             keys=self.keys[rows],
-            units=self.units[rows],
-            drivers={name: driver[rows] for name, driver in self.drivers.items()},
+            units=rows_of(self.units, rows),
+            drivers={name: rows_of(driver, rows) for name, driver in self.drivers.items()},
             statics=self.statics.iloc[np.arange(len(self.keys))[rows]] if len(self.statics) else self.statics,
-            is_in_stock=None if self.is_in_stock is None else self.is_in_stock[rows],
+            is_in_stock=None if self.is_in_stock is None else rows_of(self.is_in_stock, rows),
+            folder=None,
         )
+
+    def chunks(self) -> Iterator[tuple[slice, Self]]:
+        """Consecutive series, each chunk in memory, with the rows they have here; a product's series stay together."""
+        series = len(self.keys)
+        is_new = np.ones(series + 1, dtype=np.bool_)
+        if c.PRODUCT_ID in self.statics and series:
+            product = self.statics[c.PRODUCT_ID].to_numpy()
+            is_new[1:-1] = product[1:] != product[:-1]
+        ends, start = np.flatnonzero(is_new), 0
+        while start < series:
+            next_one, last_fitting = np.searchsorted(ends, [start, start + self.chunk_series], side="right")
+            rows = slice(start, int(ends[max(next_one, last_fitting - 1)]))
+            yield rows, self._held(rows)
+            start = rows.stop
+
+    def mapped(self, function: Callable[[Self], Self]) -> Self:
+        """What a function makes of the panel: of a spilled one chunk by chunk, and spilled again."""
+        if self.folder is None or not self.is_spilled:
+            return function(self)
+        return panel_from_chunks((function(part) for _, part in self.chunks()), self.folder)
 
     def with_units(self, units: FloatArray) -> Self:
         """The panel with other units."""
@@ -115,7 +167,11 @@ class Panel:
         """
         if not 0 < days <= self.days:
             raise ValueError(f"days is {days}: pass an origin between 1 and {self.days}, the days of the panel")
-        known = self.take(self.first_day < days)
+        return self.mapped(lambda part: part._known(days, horizon))
+
+    def _known(self, days: int, horizon: int) -> Self:
+        has_begun = self.first_day < days
+        known = self if has_begun.all() else self.take(has_begun)
         return replace(
             known,
             times=self.times[:days],
@@ -125,6 +181,35 @@ class Panel:
         )
 
 
+def panel_from_chunks[Chunk: Panel](chunks: Iterable[Chunk], folder: Path) -> Chunk:
+    """Spill a panel that never was in memory as a whole: its chunks of series, in their order, into files of a folder.
+
+    The series of a product are in one chunk. Raises `ValueError` where there is no chunk, or one has other times,
+    drivers or event names than the first.
+    """
+    files, heads = MatrixFiles(folder), []
+    for chunk in chunks:
+        flags = np.ones(chunk.units.shape, np.bool_) if chunk.is_in_stock is None else chunk.is_in_stock
+        common = (list(chunk.times), chunk.event_names)
+        files.append({c.UNITS: chunk.units, c.IS_IN_STOCK: flags, **chunk.drivers}, common)
+        heads.append((chunk.keys, chunk.statics, chunk.is_in_stock is not None, chunk.is_unconstrained))
+    if not heads:
+        raise ValueError("chunks is empty: pass at least one panel")
+    keys, statics, has_flags, is_unconstrained = zip(*heads, strict=True)
+    matrices = files.mapped()
+    units, flags = matrices.pop(c.UNITS), matrices.pop(c.IS_IN_STOCK)
+    return replace(
+        chunk,
+        keys=keys[0].append(list(keys[1:])),
+        statics=pd.concat(statics, ignore_index=True),
+        units=units,
+        is_in_stock=flags if any(has_flags) else None,
+        drivers=matrices,
+        is_unconstrained=any(is_unconstrained),
+        folder=folder,
+    )
+
+
 def _known_drivers(drivers: Mapping[str, FloatArray], days: int, horizon: int) -> dict[str, FloatArray]:
     """Drivers up to `days` + `horizon`, without what nobody could know at `days`."""
     if not drivers:
@@ -132,20 +217,21 @@ def _known_drivers(drivers: Mapping[str, FloatArray], days: int, horizon: int) -
     cut = {name: _widened(driver, days + horizon, name) for name, driver in drivers.items()}
     if c.UNIT_PRICE not in cut:
         return cut
-    last_price = carried_forward(cut[c.UNIT_PRICE][:, :days])[:, -1:]
+    last_price = last_known(cut[c.UNIT_PRICE][:, :days])[:, None]
     planned = np.nan_to_num(cut[c.IS_PRICE_PLANNED][:, days:]) > 0 if c.IS_PRICE_PLANNED in cut else np.False_
     resting: dict[str, FloatArray | float] = {c.UNIT_PRICE: last_price, c.IS_ON_PROMOTION: 0.0, c.DISCOUNT_SHARE: 0.0}
     for name in cut.keys() & resting.keys():
         future = cut[name][:, days:]
-        cut[name][:, days:] = np.where(planned & ~np.isnan(future), future, resting[name])
+        known = np.where(planned & ~np.isnan(future), future, resting[name])
+        cut[name] = np.hstack([cut[name][:, :days], known])
     return cut
 
 
 def _widened(driver: FloatArray, columns: int, name: str) -> FloatArray:
-    """A copy with exactly `columns` columns; days beyond the driver's own are unknown (no event for events)."""
+    """Exactly `columns` columns of a driver; days beyond its own are unknown (no event for events)."""
     missing = columns - driver.shape[1]
     if missing <= 0:
-        return driver[:, :columns].copy()
+        return driver[:, :columns]
     blank = -1.0 if name == EVENT_CODE else 0.0 if name == c.HAS_EVENT else np.nan
     return np.hstack([driver, np.full((len(driver), missing), blank)])
 
@@ -158,6 +244,16 @@ def carried_forward(values: FloatArray) -> FloatArray:
     """
     seen = np.where(np.isnan(values), 0, np.arange(values.shape[1]))
     return np.take_along_axis(values, np.maximum.accumulate(seen, axis=1), axis=1)
+
+
+def last_known(values: FloatArray) -> FloatArray:
+    """The last value of each row, NaN where it has none.
+
+    >>> last_known(np.array([[np.nan, 2.0, np.nan], [np.nan, np.nan, np.nan]]))
+    array([ 2., nan])
+    """
+    last = values.shape[1] - 1 - np.argmax(~np.isnan(values[:, ::-1]), axis=1)
+    return np.asarray(values[np.arange(len(values)), last])
 
 
 def panel_from_tables(
@@ -263,7 +359,8 @@ def _drivers(
     """Driver matrices over history and future, and the names behind the event codes."""
     ahead = int(future[2].max()) if future is not None and len(future[2]) else 0
     wide = (shape[0], shape[1] + ahead)
-    names = sorted({*demand[c.EVENT_NAME].dropna().unique(), *_event_names(future)})
+    later = [] if future is None else future[0][c.EVENT_NAME].dropna().unique()
+    names = sorted({*demand[c.EVENT_NAME].dropna().unique(), *later})
     drivers: dict[str, FloatArray] = {}
     for name in (*DRIVERS, EVENT_CODE):
         matrix = _scatter(rows, columns, _driver_values(demand, name, names), wide)
@@ -271,10 +368,6 @@ def _drivers(
             matrix[future[1], shape[1] - 1 + future[2]] = _driver_values(future[0], name, names)
         drivers[name] = matrix
     return drivers, tuple(names)
-
-
-def _event_names(future: tuple[pd.DataFrame, IntArray, IntArray] | None) -> list[str]:
-    return [] if future is None else list(future[0][c.EVENT_NAME].dropna().unique())
 
 
 def _driver_values(table: pd.DataFrame, name: str, event_names: list[str]) -> pd.Series:

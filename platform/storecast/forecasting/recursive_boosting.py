@@ -17,6 +17,7 @@ from storecast.forecasting.day_features import DayFeatures, FeatureArray, encode
 from storecast.forecasting.gradient_boosting import tweedie_parameters
 from storecast.forecasting.level_corrections import Groups, LevelCorrections, corrections
 from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.sampled_rows import SampledRows
 
 Correction = Callable[[FloatArray, int], FloatArray]
 WARM_UP_DAYS = 28
@@ -134,41 +135,50 @@ class RecursiveLightGBM(GlobalForecaster):
 
     def _training_rows(self, panel: Panel, names: tuple[str, ...]) -> tuple[FeatureArray, FeatureArray]:
         """Features and units of a sample of (series, day), the first four weeks of the panel left out."""
-        source = DayFeatures(panel, 0, self.encoders_)
         days = range(max(panel.days - self.train_days, WARM_UP_DAYS), panel.days)
-        candidates = sum(int((source.first_day <= day).sum()) for day in days)
-        share = min(1.0, self.max_rows / max(candidates, 1))
         random = np.random.default_rng(self.seed)
-        chosen = [(source.first_day <= day) & (random.random(len(panel.keys)) < share) for day in days]
-        ends = np.cumsum([0, *(int(rows.sum()) for rows in chosen)])
-        features = np.empty((ends[-1], len(names)), dtype=np.float32)
-        units = np.empty(ends[-1], dtype=np.float32)
-        for place, (day, rows) in enumerate(zip(days, chosen, strict=True)):
-            own = slice(ends[place], ends[place + 1])
-            features[own] = source.on_day(day, names)[rows]
-            units[own] = source.units_on(day)[rows]
+        sampled = SampledRows.drawn(panel.first_day, [day + 1 for day in days], self.max_rows, random)
+        features = np.empty((len(sampled), len(names)), dtype=np.float32)
+        units = np.empty(len(sampled), dtype=np.float32)
+        for chunk, part in panel.chunks():
+            source = DayFeatures(part, 0, self.encoders_)
+            for place, series, rows in sampled.among(chunk):
+                features[rows] = source.on_day(days[place], names)[series]
+                units[rows] = source.units_on(days[place])[series]
         return features, units
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
-        if not len(panel.keys):
-            return np.zeros((0, horizon))
-        factors = self.corrections_.of(panel, horizon)
-        forecast = self._recursion(panel, horizon, lambda units, step: units * factors[:, step])
-        return forecast * np.any(panel.units > 0, axis=1, keepdims=True)
+        forecast = np.zeros((len(panel.keys), horizon))
+        for rows, part in panel.chunks():
+            said = self._recursion(part, horizon, _by(self.corrections_.of(part, horizon)))
+            forecast[rows] = said * np.any(part.units > 0, axis=1, keepdims=True)
+        return forecast
 
     def _recursion(self, panel: Panel, horizon: int, corrected: Correction) -> FloatArray:
-        """Units of each day ahead, each corrected before the next day builds on it."""
-        source = DayFeatures(panel, horizon, self.encoders_)
-        names = feature_names(self.feature_set, self.encoders_)
-        booster = lgb.Booster(model_str=self.trees_) if self.trees_ else None
-        level = source.on_day(panel.days, ("mean_28_lag_1",))[:, 0] if horizon and not booster else None
+        """Units of each day ahead, all series' corrected before the next day builds on them.
+
+        Of a day's corrections every series has a part, so all are held at once: of each its last eight weeks.
+        """
         forecast = np.zeros((len(panel.keys), horizon))
+        if not horizon:
+            return forecast
+        sources = [
+            (rows, DayFeatures(part, horizon, self.encoders_).without_history()) for rows, part in panel.chunks()
+        ]
+        booster = lgb.Booster(model_str=self.trees_) if self.trees_ else None
+        names = feature_names(self.feature_set, self.encoders_)
         for step in range(horizon):
             day = panel.days + step
-            if booster:
-                units = np.asarray(booster.predict(source.on_day(day, names), num_threads=self.n_jobs))
-            else:
-                units = np.asarray(level, dtype=np.float64)
-            forecast[:, step] = corrected(units, step)
-            source.add(day, forecast[:, step])
+            for rows, source in sources:
+                if booster:
+                    forecast[rows, step] = booster.predict(source.on_day(day, names), num_threads=self.n_jobs)
+                else:
+                    forecast[rows, step] = source.on_day(panel.days, ("mean_28_lag_1",))[:, 0]
+            forecast[:, step] = corrected(forecast[:, step], step)
+            for rows, source in sources:
+                source.add(day, forecast[rows, step])
         return forecast
+
+
+def _by(factors: FloatArray) -> Correction:
+    return lambda units, step: units * factors[:, step]

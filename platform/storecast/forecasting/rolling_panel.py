@@ -38,7 +38,7 @@ def continued(panel: Panel, later: Panel) -> Panel:
     if missing:
         raise ValueError(f"later lacks the drivers {missing}: pass the panel of the same tables")
     names = tuple(sorted({*panel.event_names, *later.event_names}))
-    panel, later = _with_events_named(panel, names), _with_events_named(later, names)
+    panel, later = with_events_named(panel, names), with_events_named(later, names)
     joined = _joined_by(panel, later)
     history = {name: later.drivers[name][:, : later.days] for name in panel.drivers}
     both = followed_by(joined, later.with_drivers(history))
@@ -47,7 +47,7 @@ def continued(panel: Panel, later: Panel) -> Panel:
     return both.with_drivers({name: np.hstack([driver, ahead[name]]) for name, driver in both.drivers.items()})
 
 
-def _with_events_named(panel: Panel, names: tuple[str, ...]) -> Panel:
+def with_events_named(panel: Panel, names: tuple[str, ...]) -> Panel:
     """The panel with its event codes pointing into other names, among which its own are."""
     if EVENT_CODE not in panel.drivers or panel.event_names == names:
         return panel if EVENT_CODE not in panel.drivers else replace(panel, event_names=names)

@@ -49,8 +49,14 @@ def unconstrained(panel: Panel) -> Panel:
     they are always sold out together: then the day's total is what demand was at least, and what was lost is shared out
     as the channels' means are. Otherwise each series has a stock of its own.
     """
+    if panel.is_unconstrained or panel.is_in_stock is None:
+        return panel
+    return panel.mapped(_unconstrained)
+
+
+def _unconstrained(panel: Panel) -> Panel:
     is_sold_out = panel.is_sold_out
-    if panel.is_unconstrained or not is_sold_out.any():
+    if not is_sold_out.any():
         return panel
     product = _products(panel)
     is_affected = np.bincount(product, is_sold_out.any(axis=1)) > 0
