@@ -1,0 +1,398 @@
+"""The one DuckDB statement that measures every series against its own past and against what its peers did.
+
+Days are cut into weeks that end on the report's last day, so that a window holds each weekday as often as what it is
+compared with. A measured week has an `own` figure and that of its `peers`; a window of 1, 2 or 4 weeks is expected to
+hold the peers' figure in it, times own over peers in the weeks before: what a category does as one – December, an
+event, a closed day – is in both and cancels. There are two such expectations, from the last 13 weeks and from the last
+52, and nothing moved that lies between them: who falls back to the year's level after a high quarter, or returns from a
+stop, did not drift. Own figure and the nearer expectation make a contrast on the root scale,
+
+    contrast = 2 √(own + 3/8) − 2 √(expected + 3/8)        (Anscombe, Biometrika 35, 1948),
+
+whose variance is 1 for Poisson counts. How much wider it is for this series – over-dispersion, autocorrelation, the
+wander of its level – is learnt from the same contrast at each of up to 52 weeks before the window, never inside it.
+What the same weeks of last year did in the same direction is season and is taken off.
+
+Parameters: `$report_date`, and `$reports`: how many reports, a week apart and the last on that day, are made at once.
+"""
+
+from typing import Final
+
+from storecast.monitoring import contracts as c
+
+WINDOWS_WEEKS: Final = (1, 2, 4)
+REFERENCE_WEEKS: Final = 13
+SCALE_WEEKS: Final = 52
+FEWEST_SCALE_WEEKS: Final = 26
+LAST_YEAR_WEEKS: Final = (51, 52, 53)
+HISTORY_WEEKS: Final = SCALE_WEEKS + max(LAST_YEAR_WEEKS) + REFERENCE_WEEKS + 2 * max(WINDOWS_WEEKS)
+TIMING_WEEKS: Final = 4
+FEWEST_PEERS: Final = 5
+CHANGE_DAYS: Final = 42
+FORECAST_DAYS: Final = 28
+PRICE_FLOOR: Final = 0.02
+STOCK_FLOOR: Final = 0.5
+"""No history makes a price contrast more exact than two per cent, nor one of sold-out days than half that of counts."""
+
+DAYS_SQL: Final = f"""
+    days as materialized (
+        select
+            demand.product_id, demand.channel, coalesce(products.category, '') as category, demand.date,
+            (cast($report_date as date) - demand.date) as days_ago,
+            (cast($report_date as date) - demand.date) // 7 as age,
+            demand.units, demand.unit_price, demand.is_in_stock
+        from gold.daily_demand as demand
+        left join silver.products as products using (product_id)
+        where demand.date <= $report_date
+            and demand.date > cast($report_date as date) - 7 * (cast($reports as integer) + {HISTORY_WEEKS})
+    ),
+    weeks as materialized (
+        select
+            product_id, channel, category, age, sum(units) as units, sum((not is_in_stock)::int) as sold_out_days,
+            avg(ln(unit_price)) filter (where unit_price > 0) as log_price
+        from days group by product_id, channel, category, age having count(*) = 7
+    ),
+"""
+
+PEERS_SQL: Final = f"""
+    group_sizes as materialized (
+        select
+            category, channel, count(distinct product_id) as products,
+            sum(count(distinct product_id)) over (partition by channel) as channel_products
+        from weeks group by category, channel
+    ),
+    summed as materialized (
+        select
+            weeks.*, products, channel_products,
+            sum(units) over (partition by age) as all_units,
+            sum(units) over (partition by age, channel) as channel_units,
+            sum(units) over (partition by age, category) as category_units,
+            sum(units) over (partition by age, channel, category) as group_units,
+            sum(units) over (partition by age, product_id) as product_units
+        from weeks inner join group_sizes using (category, channel)
+    ),
+    channel_weeks as (select channel, age, sum(units) as units, any_value(all_units) as all_units from summed
+        group by channel, age),
+    measured as materialized (
+        select
+            '{c.SERIES}' as scope, product_id, channel, '{c.LEVEL}' as kind, '{c.UNITS}' as feature, age,
+            units as own,
+            case
+                when products > {FEWEST_PEERS} then group_units
+                when channel_products > {FEWEST_PEERS} then channel_units
+                else all_units
+            end - units as peers
+        from summed
+        union all
+        select
+            '{c.SERIES}', product_id, channel, '{c.MIX}', '{c.CHANNEL_SHARE}', age, units,
+            (product_units - units) * coalesce(
+                (group_units - units) / nullif(category_units - group_units - product_units + units, 0), 0
+            )
+        from summed
+        union all
+        select '{c.SERIES}', product_id, channel, '{c.STOCK_OUT}', '{c.IS_IN_STOCK}', age, sold_out_days, 7.0 from weeks
+        union all
+        select
+            '{c.CHANNEL}', '{c.ALL}', channel, '{c.LEVEL}', '{c.UNITS}', age, units, all_units - units
+        from channel_weeks
+        union all
+        select '{c.PORTFOLIO}', '{c.ALL}', '{c.ALL}', '{c.LEVEL}', '{c.UNITS}', age, any_value(all_units), 7.0
+        from summed group by age
+    ),
+"""
+
+
+def _windows(template: str) -> str:
+    """A query for each window's length in weeks, as one."""
+    return "\n        union all\n".join(
+        template.format(
+            weeks=weeks,
+            before=weeks - 1,
+            last=weeks + REFERENCE_WEEKS - 1,
+            year=weeks + SCALE_WEEKS - 1,
+            series="partition by scope, product_id, channel, kind, feature order by age desc",
+        )
+        for weeks in WINDOWS_WEEKS
+    )
+
+
+FORECASTS_SQL: Final = (
+    """
+    forecast_weeks as materialized (
+        select
+            product_id, channel, age, sum(units) as own, sum(mean_units) as expected,
+            sum(abs(units - mean_units)) as error, sum(deviation) as deviation, sum(deviation * deviation) as variance
+        from (
+            select
+                product_id, channel, days.age, days.units, mean_units,
+                greatest((p95_units - p05_units) / (2 * 1.6449), sqrt(mean_units), 0.1) as deviation
+            from gold.demand_forecasts
+            inner join days using (product_id, channel, date)
+            where origin_date < date and is_in_stock
+            qualify row_number() over (partition by product_id, channel, date order by origin_date desc) = 1
+        )
+        group by product_id, channel, age having count(*) = 7
+    ),
+    missed as ("""
+    + _windows("""
+        select
+            product_id, channel, age, {weeks} as window_weeks, count(*) over recent_{weeks} as weeks,
+            sum(own) over recent_{weeks} as own, sum(expected) over recent_{weeks} as expected, sum(error) over recent_{weeks} as error,
+            sum(deviation) over recent_{weeks} as deviation, sum(variance) over recent_{weeks} as variance
+        from forecast_weeks
+        window recent_{weeks} as (
+            partition by product_id, channel order by age desc rows between {before} preceding and current row
+        )""")
+    + """
+    ),
+"""
+)
+
+CONTRASTS_SQL: Final = (
+    """
+    windowed as materialized (
+"""
+    + _windows("""
+        select
+            scope, product_id, channel, kind, feature, age, {weeks} as window_weeks,
+            sum(own) over recent_{weeks} as own, sum(peers) over recent_{weeks} as peers_now,
+            sum(own) over reference_{weeks} as own_before, sum(peers) over reference_{weeks} as peers_before,
+            count(*) over reference_{weeks} as weeks_before,
+            sum(own) over year_{weeks} / nullif(sum(peers) over year_{weeks}, 0) as year_share
+        from measured
+        window
+            recent_{weeks} as ({series} rows between {before} preceding and current row),
+            reference_{weeks} as ({series} rows between {last} preceding and {weeks} preceding),
+            year_{weeks} as ({series} rows between {year} preceding and {weeks} preceding)""")
+    + f"""
+    ),
+    expectations as materialized (
+        select
+            *, own_before / nullif(peers_before, 0) as share, peers_now * share as expected,
+            peers_now * least(share, year_share) as least_expected,
+            peers_now * greatest(share, year_share) as most_expected
+        from windowed where weeks_before = {REFERENCE_WEEKS}
+    ),
+    season_moves as (
+        select
+            *,
+            sum(own) over past as own_4, sum(rate) over past as rate_4,
+            sum(own * lead_log) over past as own_lead, sum(rate * lead_log) over past as rate_lead,
+            sum(rate * lead_log * lead_log) over past as rate_lead_2
+        from (
+            select
+                *, expected as rate,
+                ln(lag(expected) over (partition by product_id, channel order by age desc) / nullif(expected, 0))
+                    as lead_log
+            from expectations
+            where scope = '{c.SERIES}' and kind = '{c.LEVEL}' and window_weeks = 1 and expected > 0
+        )
+        window past as (
+            partition by product_id, channel order by age desc rows between {TIMING_WEEKS - 1} preceding and current row
+        )
+    ),
+    contrasts as materialized (
+        select
+            scope, product_id, channel, kind, feature, age, window_weeks, own, expected,
+            2 * sqrt(own + 0.375) - 2 * sqrt(greatest(least(own, most_expected), least_expected) + 0.375) as contrast,
+            case kind when '{c.STOCK_OUT}' then {STOCK_FLOOR} else 1.0 end as floor
+        from expectations where expected is not null
+        union all
+        select
+            scope, product_id, channel, '{c.SEASON}', '{c.WEEK_TIMING}', age, {TIMING_WEEKS}, own_lead,
+            rate_lead * own_4 / rate_4,
+            (own_lead - rate_lead * own_4 / rate_4)
+            / sqrt(nullif(greatest((rate_lead_2 - rate_lead * rate_lead / rate_4) * own_4 / rate_4, 0), 0)),
+            1.0
+        from season_moves
+        union all
+        select
+            '{c.SERIES}', product_id, channel, '{c.PRICE}', '{c.UNIT_PRICE}', age, window_weeks, now, before,
+            (now - before) - median(now - before) over (partition by category, channel, age, window_weeks),
+            {PRICE_FLOOR}
+        from ("""
+    + _windows("""
+            select
+                product_id, channel, category, age, {weeks} as window_weeks,
+                avg(log_price) over (
+                    partition by product_id, channel order by age desc rows between {before} preceding and current row
+                ) as now,
+                avg(log_price) over (
+                    partition by product_id, channel order by age desc
+                    rows between {last} preceding and {weeks} preceding
+                ) as before
+            from weeks""")
+    + f"""
+        ) where now is not null and before is not null
+        union all
+        select
+            '{c.SERIES}', product_id, channel, '{c.FORECAST}', '{c.BIAS}', age, window_weeks, own, expected,
+            2 * sqrt(own + 0.375) - 2 * sqrt(expected + 0.375), sqrt(variance / greatest(expected, 1e-9))
+        from missed where weeks = window_weeks
+        union all
+        select
+            '{c.SERIES}', product_id, channel, '{c.FORECAST}', '{c.ERROR}', age, window_weeks, error,
+            sqrt(2 / pi()) * deviation, greatest(error - sqrt(2 / pi()) * deviation, 0) / sqrt(variance * (1 - 2 / pi())),
+            1.0
+        from missed where weeks = window_weeks
+    ),
+"""
+)
+
+def _last_year(weeks: int) -> str:
+    """The contrasts of the same weeks of last year."""
+    return ", ".join(f"lag(contrast, {lag}) over series_{weeks}" for lag in LAST_YEAR_WEEKS)
+
+
+def _scales() -> str:
+    """The own scale of each window's length: it looks back from before the window."""
+    return "\n        union all\n".join(
+        f"""
+        select
+            *, sqrt(avg(contrast * contrast) over past_{weeks}) as spread, count(contrast) over past_{weeks} as scale_weeks,
+            greatest({_last_year(weeks)}) as highest_last_year, least({_last_year(weeks)}) as lowest_last_year
+        from contrasts where window_weeks = {weeks}
+        window
+            series_{weeks} as (partition by scope, product_id, channel, kind, feature order by age desc),
+            past_{weeks} as (
+                partition by scope, product_id, channel, kind, feature order by age desc
+                rows between {weeks + SCALE_WEEKS - 1} preceding and {weeks} preceding
+            )"""
+        for weeks in WINDOWS_WEEKS
+    )
+
+
+MEASURES_SQL: Final = f"""
+    scaled as materialized ({_scales()}
+    ),
+    deseasonalised as materialized (
+        select
+            *,
+            case
+                when contrast > 0 then greatest(contrast - greatest(coalesce(highest_last_year, 0), 0), 0)
+                else least(contrast - least(coalesce(lowest_last_year, 0), 0), 0)
+            end / greatest(spread, floor) as statistic
+        from scaled
+        where age < $reports and (scale_weeks >= {FEWEST_SCALE_WEEKS} or kind = '{c.FORECAST}')
+            and (scope <> '{c.PORTFOLIO}' or highest_last_year is not null)
+    ),
+    shifts as (
+        select
+            scope, product_id, channel, kind, feature, age, 7 * window_weeks as window_days, statistic,
+            case
+                when kind = '{c.PRICE}' then exp(own - expected) - 1
+                when kind = '{c.SEASON}' then 0
+                when kind = '{c.STOCK_OUT}' then (own - expected) / (7 * window_weeks)
+                else own / nullif(expected, 0) - 1
+            end as effect,
+            expected, scale_weeks as history
+        from deseasonalised
+        qualify row_number() over (
+            partition by scope, product_id, channel, kind, feature, age order by abs(statistic) desc, window_weeks
+        ) = 1
+    ),
+    stops as (
+        select
+            scope, product_id, channel, '{c.STOCK_OUT}' as kind, '{c.UNITS}' as feature, age,
+            7 * window_weeks as window_days, size * ln(1 + expected / size) as statistic, -1.0 as effect, expected,
+            scale_weeks as history
+        from (
+            select *, greatest(expected, 1e-9) / greatest(spread * spread - 1, 1e-6) as size
+            from scaled
+            where scope = '{c.SERIES}' and kind = '{c.LEVEL}' and own = 0 and age < $reports
+                and scale_weeks >= {FEWEST_SCALE_WEEKS}
+        )
+        qualify row_number() over (partition by product_id, channel, age order by statistic desc, window_weeks) = 1
+    ),
+"""
+
+FEEDS_SQL: Final = f"""
+    feed_days as materialized (
+        select
+            scope, channel, date, units, last_day, dates,
+            max(date) filter (where units > 0) over feed as last_sale,
+            sum((units = 0)::int) over feed as zeros,
+            sum((units = 0 and before = 0)::int) over feed as zeros_on,
+            sum((before = 0)::int) over feed as after_zero,
+            count(*) over feed as known
+        from (
+            select *, lag(units) over (partition by scope, channel order by date) as before
+            from (
+                select '{c.CHANNEL}' as scope, channel, date, coalesce(sum(units), 0) as units
+                from (select distinct date from days) cross join (select distinct channel from days)
+                left join days using (channel, date)
+                group by channel, date
+                union all
+                select '{c.PORTFOLIO}', '{c.ALL}', date, sum(units) from days group by date
+            )
+        ) cross join (select cast($report_date as date) as last_day, count(distinct date) as dates from days)
+        window feed as (partition by scope, channel order by date)
+    ),
+    feeds as (
+        select
+            now.scope, '{c.ALL}' as product_id, now.channel, '{c.DATA_FAULT}' as kind, '{c.FEED}' as feature,
+            (now.last_day - now.date) // 7 as age, now.date - now.last_sale as window_days,
+            -ln((0.5 + sold.zeros - sold.zeros_on) / (1.0 + sold.known - sold.after_zero))
+            - (lgamma(0.5 + sold.zeros_on + (now.date - now.last_sale) - 1) - lgamma(0.5 + sold.zeros_on))
+            + (lgamma(1.0 + sold.after_zero + (now.date - now.last_sale) - 1) - lgamma(1.0 + sold.after_zero))
+                as statistic,
+            -1.0 as effect, cast(null as double) as expected, sold.known as history
+        from feed_days as now
+        inner join feed_days as sold
+            on now.scope = sold.scope and now.channel = sold.channel and now.last_sale = sold.date
+        where now.date > now.last_sale and (now.last_day - now.date) % 7 = 0 and (now.last_day - now.date) // 7 < $reports
+    ),
+"""
+
+CHANGES_SQL: Final = f"""
+    suffixes as materialized (
+        select
+            product_id, channel, date,
+            sum(units - expected) over latest / sqrt(1 + sum(expected) over latest) as units_moved,
+            sum(log_price - before) over latest / sqrt(count(log_price) over latest) as price_moved
+        from (
+            select
+                product_id, channel, date, days.units, ln(case when unit_price > 0 then unit_price end) as log_price,
+                own_before / nullif(peers_before, 0)
+                * case
+                    when products > {FEWEST_PEERS} then sum(days.units) over (partition by channel, category, date)
+                    when channel_products > {FEWEST_PEERS} then sum(days.units) over (partition by channel, date)
+                    else sum(days.units) over (partition by date)
+                end as group_expected,
+                (group_expected - days.units * own_before / nullif(peers_before, 0)) as expected,
+                avg(log_price) filter (where days_ago >= {CHANGE_DAYS} / 2) over (partition by product_id, channel)
+                    as before
+            from days
+            inner join group_sizes using (category, channel)
+            left join windowed using (product_id, channel)
+            where days_ago < {CHANGE_DAYS} and windowed.scope = '{c.SERIES}' and windowed.kind = '{c.LEVEL}'
+                and windowed.age = 0 and windowed.window_weeks = {max(WINDOWS_WEEKS)}
+        )
+        window latest as (partition by product_id, channel order by date desc)
+    ),
+    changes as (
+        select
+            product_id, channel, arg_max(date, units_moved) as units_rose, arg_min(date, units_moved) as units_fell,
+            arg_max(date, price_moved) as price_rose, arg_min(date, price_moved) as price_fell
+        from suffixes group by product_id, channel
+    )
+"""
+
+STATEMENT: Final = f"""
+    with {DAYS_SQL}{PEERS_SQL}{FORECASTS_SQL}{CONTRASTS_SQL}{MEASURES_SQL}{FEEDS_SQL}{CHANGES_SQL}
+    select
+        cast($report_date as date) - 7 * cast(age as integer) as report_date, scope, product_id, channel, kind, feature,
+        window_days, statistic, effect, expected, history,
+        case
+            when age > 0 or scope <> '{c.SERIES}' then null
+            when kind in ('{c.LEVEL}', '{c.MIX}') then if(effect > 0, units_rose, units_fell)
+            when kind = '{c.PRICE}' then if(effect > 0, price_rose, price_fell)
+        end as change_date
+    from (
+        from shifts
+        union all by name from stops
+        union all by name from feeds
+    )
+    left join changes using (product_id, channel)
+"""
