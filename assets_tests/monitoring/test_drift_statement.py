@@ -115,13 +115,11 @@ class Reference:
         with np.errstate(invalid="ignore", divide="ignore"):
             return total * np.where(there != 0, here / there, 0.0)
 
-    def shift(self, own: np.ndarray, peers: np.ndarray, floor: float, *, is_price: bool = False) -> tuple[float, int]:
+    def shift(self, own: np.ndarray, peers: np.ndarray, floor: float) -> tuple[float, int]:
         """The statistic of the last week's best window, and its weeks."""
         best = (np.nan, 0)
         for window in WINDOWS_WEEKS:
             c_of = [self.contrast(own, peers, end, window) for end in range(len(own) + 1)]
-            if is_price:
-                c_of = [own_ for own_ in c_of]
             statistic = standardised(c_of, window, floor)
             if np.isnan(best[0]) or abs(statistic) > abs(best[0]):
                 best = (statistic, window)
@@ -135,14 +133,16 @@ class Reference:
         if start - REFERENCE_WEEKS < first:
             return np.nan
         quarter, year = slice(start - REFERENCE_WEEKS, start), slice(max(start - SCALE_WEEKS, first), start)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shares = [own[part].sum() / peers[part].sum() for part in (quarter, year)]
-        if not peers[quarter].sum() > 0:
+        if not peers[quarter].sum() > 0 or not (own[quarter].sum() > 0 or (peers == 7).all()):
             return np.nan
-        low, high = (peers[start:end].sum() * pick(shares) for pick in (min, max))
-        seen = own[start:end].sum()
-        nearer = min(max(seen, low), high)
-        return 2 * np.sqrt(seen + 0.375) - 2 * np.sqrt(nearer + 0.375)
+        shares = [own[part].sum() / peers[part].sum() for part in (quarter, year)]
+        weeks = []
+        for week in range(start, end):
+            nearer = min(max(own[week], peers[week] * min(shares)), peers[week] * max(shares))
+            weeks.append(2 * np.sqrt(own[week] + 0.375) - 2 * np.sqrt(nearer + 0.375))
+        if all(value > 0 for value in weeks) or all(value < 0 for value in weeks):
+            return np.sqrt(window) * min(weeks, key=abs)
+        return 0.0
 
 
 def standardised(contrasts: list[float], window: int, floor: float) -> float:

@@ -1,15 +1,16 @@
 """The one DuckDB statement that measures every series against its own past and against what its peers did.
 
 Days are cut into weeks that end on the report's last day, so that a window holds each weekday as often as what it is
-compared with. A measured week has an `own` figure and that of its `peers`; a window of 1, 2 or 4 weeks is expected to
+compared with. A measured week has an `own` figure and that of its `peers`; a window of 2 or 4 weeks is expected to
 hold the peers' figure in it, times own over peers in the weeks before: what a category does as one – December, an
 event, a closed day – is in both and cancels. There are two such expectations, from the last 13 weeks and from the last
 52, and nothing moved that lies between them: who falls back to the year's level after a high quarter, or returns from a
-stop, did not drift. Own figure and the nearer expectation make a contrast on the root scale,
+stop, did not drift. Own figure and the nearer expectation of a week make a contrast on the root scale,
 
     contrast = 2 √(own + 3/8) − 2 √(expected + 3/8)        (Anscombe, Biometrika 35, 1948),
 
-whose variance is 1 for Poisson counts. How much wider it is for this series – over-dispersion, autocorrelation, the
+whose variance is 1 for Poisson counts. A window's is that of its mildest week, times the root of its weeks, and nothing
+where they disagree on the direction: one large order moves a week, a shift moves all. How much wider it is for this series – over-dispersion, autocorrelation, the
 wander of its level – is learnt from the same contrast at each of up to 52 weeks before the window, never inside it.
 What the same weeks of last year did in the same direction is season and is taken off.
 
@@ -20,7 +21,7 @@ from typing import Final
 
 from storecast.monitoring import contracts as c
 
-WINDOWS_WEEKS: Final = (1, 2, 4)
+WINDOWS_WEEKS: Final = (2, 4)
 REFERENCE_WEEKS: Final = 13
 SCALE_WEEKS: Final = 52
 FEWEST_SCALE_WEEKS: Final = 26
@@ -157,6 +158,7 @@ CONTRASTS_SQL: Final = (
         select
             scope, product_id, channel, kind, feature, age, {weeks} as window_weeks,
             sum(own) over recent_{weeks} as own, sum(peers) over recent_{weeks} as peers_now,
+            list_zip(list(own) over recent_{weeks}, list(peers) over recent_{weeks}) as of_week,
             sum(own) over reference_{weeks} as own_before, sum(peers) over reference_{weeks} as peers_before,
             count(*) over reference_{weeks} as weeks_before,
             sum(own) over year_{weeks} / nullif(sum(peers) over year_{weeks}, 0) as year_share
@@ -170,9 +172,13 @@ CONTRASTS_SQL: Final = (
     expectations as materialized (
         select
             *, own_before / nullif(peers_before, 0) as share, peers_now * share as expected,
-            peers_now * least(share, year_share) as least_expected,
-            peers_now * greatest(share, year_share) as most_expected
-        from windowed where weeks_before = {REFERENCE_WEEKS}
+            list_transform(
+                of_week,
+                lambda week: 2 * sqrt(week[1] + 0.375) - 2 * sqrt(0.375 + greatest(
+                    least(week[1], week[2] * greatest(share, year_share)), week[2] * least(share, year_share)
+                ))
+            ) as of_weeks
+        from windowed where weeks_before = {REFERENCE_WEEKS} and (own_before > 0 or kind = '{c.STOCK_OUT}')
     ),
     season_moves as (
         select
@@ -182,11 +188,20 @@ CONTRASTS_SQL: Final = (
             sum(rate * lead_log * lead_log) over past as rate_lead_2
         from (
             select
-                *, expected as rate,
-                ln(lag(expected) over (partition by product_id, channel order by age desc) / nullif(expected, 0))
-                    as lead_log
-            from expectations
-            where scope = '{c.SERIES}' and kind = '{c.LEVEL}' and window_weeks = 1 and expected > 0
+                scope, product_id, channel, age, own, rate,
+                ln(lag(rate) over (partition by product_id, channel order by age desc) / nullif(rate, 0)) as lead_log
+            from (
+                select
+                    *,
+                    peers * sum(own) over quarter / nullif(sum(peers) over quarter, 0) as rate
+                from measured
+                where scope = '{c.SERIES}' and kind = '{c.LEVEL}'
+                window quarter as (
+                    partition by product_id, channel order by age desc
+                    rows between {REFERENCE_WEEKS} preceding and 1 preceding
+                )
+            )
+            where rate > 0
         )
         window past as (
             partition by product_id, channel order by age desc rows between {TIMING_WEEKS - 1} preceding and current row
@@ -195,7 +210,7 @@ CONTRASTS_SQL: Final = (
     contrasts as materialized (
         select
             scope, product_id, channel, kind, feature, age, window_weeks, own, expected,
-            2 * sqrt(own + 0.375) - 2 * sqrt(greatest(least(own, most_expected), least_expected) + 0.375) as contrast,
+            sqrt(window_weeks) * (greatest(list_min(of_weeks), 0) + least(list_max(of_weeks), 0)) as contrast,
             case kind when '{c.STOCK_OUT}' then {STOCK_FLOOR} else 1.0 end as floor
         from expectations where expected is not null
         union all
