@@ -6,10 +6,13 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from storecast.monitoring import contracts as c
 from storecast.monitoring.drift_statement import (
+    FEED_PRIOR_DAYS,
     FEWEST_PEERS,
+    HISTORY_WEEKS,
     LAST_YEAR_WEEKS,
     PRICE_FLOOR,
     REFERENCE_WEEKS,
@@ -59,7 +62,11 @@ def measure(demand: pd.DataFrame, forecasts: pd.DataFrame | None = None, *, repo
     with duckdb.connect() as connection:
         connection.execute("create schema gold; create schema silver")
         given = no_forecasts() if forecasts is None else forecasts
-        for name, frame in (("gold.daily_demand", demand), ("silver.products", catalogue()), ("gold.demand_forecasts", given)):
+        for name, frame in (
+            ("gold.daily_demand", demand),
+            ("silver.products", catalogue()),
+            ("gold.demand_forecasts", given),
+        ):
             connection.register("incoming", frame)
             connection.execute(f"create table {name} as select * from incoming")
         for name, columns in (("gold.daily_demand", ["date"]), ("gold.demand_forecasts", ["date", "origin_date"])):
@@ -79,11 +86,14 @@ class Reference:
         age = ((day - demand["date"]).dt.days // 7).to_numpy()
         demand = demand.assign(age=age, out=~demand["is_in_stock"], log_price=np.log(demand["unit_price"]))
         grouped = demand.groupby(["product_id", "channel", "age"])
-        whole = grouped.agg(units=("units", "sum"), out=("out", "sum"), price=("log_price", "mean"), n=("units", "size"))
+        whole = grouped.agg(
+            units=("units", "sum"), out=("out", "sum"), price=("log_price", "mean"), n=("units", "size")
+        )
         whole = whole[whole["n"] == 7]
         weeks = int(age.max()) + 1
         self.matrix = {
-            name: np.array([self._row(whole, key, name, weeks) for key in self.keys]) for name in ("units", "out", "price")
+            name: np.array([self._row(whole, key, name, weeks) for key in self.keys])
+            for name in ("units", "out", "price")
         }
         self.categories = [category[product] for product, _ in self.keys]
 
@@ -96,7 +106,9 @@ class Reference:
         """The rest of the category in the channel where it has more than 5 products, of the channel, or of all."""
         product, channel = self.keys[series]
         units = np.nan_to_num(self.matrix["units"])
-        group = [k for k, key in enumerate(self.keys) if key[1] == channel and self.categories[k] == self.categories[series]]
+        group = [
+            k for k, key in enumerate(self.keys) if key[1] == channel and self.categories[k] == self.categories[series]
+        ]
         in_channel = [k for k, key in enumerate(self.keys) if key[1] == channel]
         chosen = next((found for found in (group, in_channel) if len(found) > FEWEST_PEERS), range(len(self.keys)))
         return units[list(chosen)].sum(axis=0) - units[series]
@@ -119,36 +131,39 @@ class Reference:
         """The statistic of the last week's best window, and its weeks."""
         best = (np.nan, 0)
         for window in WINDOWS_WEEKS:
-            c_of = [self.contrast(own, peers, end, window) for end in range(len(own) + 1)]
-            statistic = standardised(c_of, window, floor)
+            both = [self.contrasts(own, peers, end, window) for end in range(len(own) + 1)]
+            statistic = standardised([pair[0] for pair in both], window, floor, [pair[1] for pair in both])
             if np.isnan(best[0]) or abs(statistic) > abs(best[0]):
                 best = (statistic, window)
         return best
 
     @staticmethod
-    def contrast(own: np.ndarray, peers: np.ndarray, end: int, window: int) -> float:
-        """The contrast of the window that ends before place `end`; missing where 13 whole weeks do not precede it."""
+    def contrasts(own: np.ndarray, peers: np.ndarray, end: int, window: int) -> tuple[float, float]:
+        """Of the window that ends before place `end`, by its mildest week and as a whole; missing without 13 weeks."""
         first = int(np.isnan(own).sum())
         start = end - window
         if start - REFERENCE_WEEKS < first:
-            return np.nan
+            return np.nan, np.nan
         quarter, year = slice(start - REFERENCE_WEEKS, start), slice(max(start - SCALE_WEEKS, first), start)
         if not peers[quarter].sum() > 0 or not (own[quarter].sum() > 0 or (peers == 7).all()):
-            return np.nan
+            return np.nan, np.nan
         shares = [own[part].sum() / peers[part].sum() for part in (quarter, year)]
         weeks = []
         for week in range(start, end):
             nearer = min(max(own[week], peers[week] * min(shares)), peers[week] * max(shares))
             weeks.append(2 * np.sqrt(own[week] + 0.375) - 2 * np.sqrt(nearer + 0.375))
-        if all(value > 0 for value in weeks) or all(value < 0 for value in weeks):
-            return np.sqrt(window) * min(weeks, key=abs)
-        return 0.0
+        seen, among = own[start:end].sum(), peers[start:end].sum()
+        whole = 2 * np.sqrt(seen + 0.375) - 2 * np.sqrt(
+            min(max(seen, among * min(shares)), among * max(shares)) + 0.375
+        )
+        agree = all(value > 0 for value in weeks) or all(value < 0 for value in weeks)
+        return np.sqrt(window) * min(weeks, key=abs) if agree else 0.0, whole
 
 
-def standardised(contrasts: list[float], window: int, floor: float) -> float:
+def standardised(contrasts: list[float], window: int, floor: float, wholes: list[float] | None = None) -> float:
     """The last contrast, less last year's in its direction, over the root mean square of those before its window."""
     last = contrasts[-1]
-    past = [value for value in contrasts[-1 - SCALE_WEEKS - window + 1 : -window] if not np.isnan(value)]
+    past = [value for value in (wholes or contrasts)[-1 - SCALE_WEEKS - window + 1 : -window] if not np.isnan(value)]
     lags = [contrasts[-1 - lag] for lag in LAST_YEAR_WEEKS if lag < len(contrasts)]
     lags = [value for value in lags if not np.isnan(value)]
     high, low = max([0.0, *lags]), min([0.0, *lags])
@@ -194,3 +209,73 @@ def test_the_shifts_of_counts_are_those_of_the_reference(demand, found, kind, fe
         assert rows.loc[key, "window_days"] == 7 * window or statistic == 0
         compared += 1
     assert compared >= (4 if kind == c.MIX else 10)
+
+
+def test_the_price_shift_is_the_reference_s_own_and_not_its_peers(demand, found):
+    reference = Reference(demand, LAST_DAY)
+    price, groups = (
+        reference.matrix["price"],
+        [(k[1], cat) for k, cat in zip(reference.keys, reference.categories, strict=True)],
+    )
+    rows = of(found, c.PRICE, c.UNIT_PRICE)
+    rows = rows[rows["report_date"] == LAST_DAY].set_index(["product_id", "channel"])
+    contrasts = {window: price_contrasts(price, groups, window) for window in WINDOWS_WEEKS}
+    for series, key in enumerate(reference.keys):
+        best = [standardised(list(contrasts[window][series]), window, PRICE_FLOOR) for window in WINDOWS_WEEKS]
+        assert rows.loc[key, "statistic"] == pytest.approx(max(best, key=abs), abs=1e-9), key
+    assert rows.loc[("P2", "shop"), "effect"] > 0.05
+
+
+def price_contrasts(price: np.ndarray, groups: list[tuple[str, str]], window: int) -> np.ndarray:
+    """Mean log price of each window less that of up to 13 weeks before, less the median of the series' group."""
+    moved = np.full((len(price), price.shape[1] + 1), np.nan)
+    for end in range(window + 1, price.shape[1] + 1):
+        for series, own in enumerate(price):
+            before = own[max(end - window - REFERENCE_WEEKS, 0) : end - window]
+            if not np.isnan(before).all():
+                moved[series, end] = np.nanmean(own[max(end - window, 0) : end]) - np.nanmean(before)
+    medians = moved.copy()
+    for group in set(groups):
+        members = [series for series, other in enumerate(groups) if other == group]
+        known = ~np.isnan(moved[members]).all(axis=0)
+        medians[np.ix_(members, np.flatnonzero(known))] = np.nanmedian(moved[members][:, known], axis=0)
+    return moved - medians
+
+
+def test_a_stop_s_chance_is_that_of_no_unit_under_a_negative_binomial(demand, found):
+    rows = of(found, c.STOCK_OUT, c.UNITS)
+    assert set(rows["product_id"]) <= {"P1"}
+    long_stop = demand.assign(
+        units=demand["units"].where(
+            (demand["product_id"] != "P1") | (demand["date"] <= LAST_DAY - timedelta(days=14)), 0.0
+        )
+    )
+    [stop] = of(measure(long_stop), c.STOCK_OUT, c.UNITS).query("channel == 'shop'").itertuples()
+    reference = Reference(long_stop, LAST_DAY)
+    series = reference.keys.index(("P1", "shop"))
+    own, peers = reference.matrix["units"][series], reference.peers(series)
+    assert stop.window_days == 14
+    wholes = [reference.contrasts(own, peers, end, 2)[1] for end in range(len(own) + 1)]
+    past = [value for value in wholes[-1 - SCALE_WEEKS - 1 : -2] if not np.isnan(value)]
+    expected = peers[-2:].sum() * own[-15:-2].sum() / peers[-15:-2].sum()
+    size = expected / max(np.mean(np.square(past)) - 1, 1e-6)
+    assert stop.statistic == pytest.approx(-stats.nbinom.logpmf(0, size, size / (size + expected)), rel=1e-6)
+
+
+def test_a_stopped_feed_s_chance_is_a_beta_binomial_s(demand):
+    days = 6
+    stopped = demand.assign(
+        units=demand["units"].where(
+            (demand["channel"] != "market") | (demand["date"] <= LAST_DAY - timedelta(days=days)), 0.0
+        )
+    )
+    fault = measure(stopped).query("kind == 'data_fault'")
+    assert fault[["scope", "channel", "window_days"]].to_numpy().tolist() == [[c.CHANNEL, "market", days]]
+    totals = demand[demand["channel"] == "market"].groupby("date")["units"].sum()
+    is_zero = (totals == 0).to_numpy()[-7 * (HISTORY_WEEKS + 1) : -days]
+    rate = (0.5 + is_zero.sum()) / (1 + len(is_zero))
+    went_on, followed = (is_zero[1:] & is_zero[:-1]).sum(), is_zero[:-1].sum()
+    goes_on = FEED_PRIOR_DAYS + went_on
+    ends = FEED_PRIOR_DAYS / rate + followed - goes_on
+    later = stats.betabinom.logpmf(days - 1, days - 1, goes_on, ends)
+    assert fault["statistic"].iloc[0] == pytest.approx(-np.log(rate) - later)

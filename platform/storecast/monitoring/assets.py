@@ -97,6 +97,8 @@ def product_drift_metadata(rows: pd.DataFrame) -> dict[str, Any]:
     drifted = rows[rows["is_drifted"]]
     return {
         "series": int((rows["scope"] == c.SERIES).groupby([rows["product_id"], rows["channel"]]).any().sum()),
-        "drifted": {f"{scope} {kind}": int(count) for (scope, kind), count in drifted.groupby(["scope", "kind"]).size().items()},
+        "drifted": {
+            f"{scope} {kind}": int(count) for (scope, kind), count in drifted.groupby(["scope", "kind"]).size().items()
+        },
         "drifts": dg.MetadataValue.md(as_markdown(product_drift_plot(rows), "rows by kind and significance")),
     }

@@ -11,7 +11,7 @@ stop, did not drift. Own figure and the nearer expectation of a week make a cont
 
 whose variance is 1 for Poisson counts. A window's is that of its mildest week, times the root of its weeks, and nothing
 where they disagree on the direction: one large order moves a week, a shift moves all. How much wider it is for this series – over-dispersion, autocorrelation, the
-wander of its level – is learnt from the same contrast at each of up to 52 weeks before the window, never inside it.
+wander of its level – is learnt from the contrast of whole windows at each of up to 52 weeks before this one, never inside it.
 What the same weeks of last year did in the same direction is season and is taken off.
 
 Parameters: `$report_date`, and `$reports`: how many reports, a week apart and the last on that day, are made at once.
@@ -30,10 +30,12 @@ HISTORY_WEEKS: Final = SCALE_WEEKS + max(LAST_YEAR_WEEKS) + REFERENCE_WEEKS + 2 
 TIMING_WEEKS: Final = 4
 FEWEST_PEERS: Final = 5
 CHANGE_DAYS: Final = 42
-FORECAST_DAYS: Final = 28
-PRICE_FLOOR: Final = 0.02
+FEED_PRIOR_DAYS: Final = 0.05
+"""Days that the prior weighs by which a day without any sale follows on another: at the rate of such days in all."""
+
+PRICE_FLOOR: Final = 0.015
 STOCK_FLOOR: Final = 0.5
-"""No history makes a price contrast more exact than two per cent, nor one of sold-out days than half that of counts."""
+"""No history makes a price contrast more exact than one and a half per cent, nor one of sold-out days than half that of counts."""
 
 DAYS_SQL: Final = f"""
     days as materialized (
@@ -211,6 +213,9 @@ CONTRASTS_SQL: Final = (
         select
             scope, product_id, channel, kind, feature, age, window_weeks, own, expected,
             sqrt(window_weeks) * (greatest(list_min(of_weeks), 0) + least(list_max(of_weeks), 0)) as contrast,
+            2 * sqrt(own + 0.375)
+            - 2 * sqrt(greatest(least(own, peers_now * greatest(share, year_share)), peers_now * least(share, year_share))
+                + 0.375) as whole,
             case kind when '{c.STOCK_OUT}' then {STOCK_FLOOR} else 1.0 end as floor
         from expectations where expected is not null
         union all
@@ -218,14 +223,14 @@ CONTRASTS_SQL: Final = (
             scope, product_id, channel, '{c.SEASON}', '{c.WEEK_TIMING}', age, {TIMING_WEEKS}, own_lead,
             rate_lead * own_4 / rate_4,
             (own_lead - rate_lead * own_4 / rate_4)
-            / sqrt(nullif(greatest((rate_lead_2 - rate_lead * rate_lead / rate_4) * own_4 / rate_4, 0), 0)),
-            1.0
+            / sqrt(nullif(greatest((rate_lead_2 - rate_lead * rate_lead / rate_4) * own_4 / rate_4, 0), 0)) as timing,
+            timing, 1.0
         from season_moves
         union all
         select
             '{c.SERIES}', product_id, channel, '{c.PRICE}', '{c.UNIT_PRICE}', age, window_weeks, now, before,
-            (now - before) - median(now - before) over (partition by category, channel, age, window_weeks),
-            {PRICE_FLOOR}
+            (now - before) - median(now - before) over (partition by category, channel, age, window_weeks) as moved,
+            moved, {PRICE_FLOOR}
         from ("""
     + _windows("""
             select
@@ -243,17 +248,19 @@ CONTRASTS_SQL: Final = (
         union all
         select
             '{c.SERIES}', product_id, channel, '{c.FORECAST}', '{c.BIAS}', age, window_weeks, own, expected,
-            2 * sqrt(own + 0.375) - 2 * sqrt(expected + 0.375), sqrt(variance / greatest(expected, 1e-9))
+            2 * sqrt(own + 0.375) - 2 * sqrt(expected + 0.375) as biased, biased,
+            sqrt(variance / greatest(expected, 1e-9))
         from missed where weeks = window_weeks
         union all
         select
             '{c.SERIES}', product_id, channel, '{c.FORECAST}', '{c.ERROR}', age, window_weeks, error,
-            sqrt(2 / pi()) * deviation, greatest(error - sqrt(2 / pi()) * deviation, 0) / sqrt(variance * (1 - 2 / pi())),
-            1.0
+            sqrt(2 / pi()) * deviation,
+            greatest(error - sqrt(2 / pi()) * deviation, 0) / sqrt(variance * (1 - 2 / pi())) as surplus, surplus, 1.0
         from missed where weeks = window_weeks
     ),
 """
 )
+
 
 def _last_year(weeks: int) -> str:
     """The contrasts of the same weeks of last year."""
@@ -265,7 +272,7 @@ def _scales() -> str:
     return "\n        union all\n".join(
         f"""
         select
-            *, sqrt(avg(contrast * contrast) over past_{weeks}) as spread, count(contrast) over past_{weeks} as scale_weeks,
+            *, sqrt(avg(whole * whole) over past_{weeks}) as spread, count(whole) over past_{weeks} as scale_weeks,
             greatest({_last_year(weeks)}) as highest_last_year, least({_last_year(weeks)}) as lowest_last_year
         from contrasts where window_weeks = {weeks}
         window
@@ -327,7 +334,7 @@ FEEDS_SQL: Final = f"""
         select
             scope, channel, date, units, last_day, dates,
             max(date) filter (where units > 0) over feed as last_sale,
-            sum((units = 0)::int) over feed as zeros,
+            (0.5 + sum((units = 0)::int) over feed) / (1.0 + count(*) over feed) as zero_rate,
             sum((units = 0 and before = 0)::int) over feed as zeros_on,
             sum((before = 0)::int) over feed as after_zero,
             count(*) over feed as known
@@ -348,9 +355,11 @@ FEEDS_SQL: Final = f"""
         select
             now.scope, '{c.ALL}' as product_id, now.channel, '{c.DATA_FAULT}' as kind, '{c.FEED}' as feature,
             (now.last_day - now.date) // 7 as age, now.date - now.last_sale as window_days,
-            -ln((0.5 + sold.zeros - sold.zeros_on) / (1.0 + sold.known - sold.after_zero))
-            - (lgamma(0.5 + sold.zeros_on + (now.date - now.last_sale) - 1) - lgamma(0.5 + sold.zeros_on))
-            + (lgamma(1.0 + sold.after_zero + (now.date - now.last_sale) - 1) - lgamma(1.0 + sold.after_zero))
+            -ln(sold.zero_rate)
+            - lgamma({FEED_PRIOR_DAYS} + sold.zeros_on + (now.date - now.last_sale) - 1)
+            + lgamma({FEED_PRIOR_DAYS} + sold.zeros_on)
+            + lgamma({FEED_PRIOR_DAYS} / sold.zero_rate + sold.after_zero + (now.date - now.last_sale) - 1)
+            - lgamma({FEED_PRIOR_DAYS} / sold.zero_rate + sold.after_zero)
                 as statistic,
             -1.0 as effect, cast(null as double) as expected, sold.known as history
         from feed_days as now
