@@ -10,8 +10,10 @@ the sum. Degrees of freedom were chosen on one half of the series before mid-201
 *Detections*: a report 7 and one 14 days after the first day of a shift, one series in five shifted at once, on last
 days within the newest 16 weeks. A shift is detectable where an oracle that knows series, kind and day has a power of
 95 %: a likelihood-ratio test of the 14 days on the root (of prices: log) scale, of variance the series' own in the year
-before (floor: Poisson's; 2 % of price; half of Poisson's for sold-out days), at one false alarm in 1,000 series-years of
-daily looks under Student's t with the degrees of the kind. The oracle pays for no window, feature or series but one.
+before (floors as the detector's), at one false alarm in 1,000 series-years of daily looks under Student's t with the
+degrees of the kind. The oracle pays for no window, feature or series but one. A feed that stopped is always detectable.
+
+The short form has the reports of one weekday and a fifth of the shifts.
 """
 
 import zlib
@@ -28,9 +30,10 @@ from benchmarks.measuring import measure
 from benchmarks.rows import Row
 from storecast.forecasting.panel import FloatArray
 from storecast.monitoring import contracts as c
-from storecast.monitoring.drift_statement import PRICE_FLOOR, REFERENCE_WEEKS, SCALE_WEEKS, STATEMENT, STOCK_FLOOR
+from storecast.monitoring.drift_statement import STATEMENT
 from storecast.monitoring.product_drift import BY_LOGARITHM, DEGREES, judged, product_drift
 from storecast.monitoring.shift_statistics import DAYS_A_YEAR, FALSE_ALARMS_PER_SERIES_YEAR
+from storecast.monitoring.weekly_measures import PRICE_FLOOR, REFERENCE_WEEKS, SCALE_WEEKS, STOCK_FLOOR
 
 SPLIT_DAY: Final = pd.Timestamp("2014-07-01")
 REPLAYED_WEEKS: Final = 172
@@ -83,7 +86,7 @@ def query_of(connection: duckdb.DuckDBPyConnection) -> Any:
 
 
 def untouched(looks_a_week: int) -> list[Row]:
-    """Alarms of so many reports a week over years in which nothing was shifted, and what the choice of degrees gives."""
+    """Alarms of so many reports a week over years without a shift, and the degrees that the choice gives."""
     with shop() as connection:
         query, days = query_of(connection), [LAST_DAY - timedelta(days=phase) for phase in range(looks_a_week)]
         measures = pd.concat(
@@ -112,7 +115,10 @@ def untouched(looks_a_week: int) -> list[Row]:
         ),
         Row("days on which anything was an alarm, December", "%", 100 * share_of_days(rows, [12])),
         Row("days on which anything was an alarm, other months", "%", 100 * share_of_days(rows, list(range(1, 12)))),
-        *(Row(f"degrees of freedom the choice gives {kind}; in use", "-", df, DEGREES[kind]) for kind, df in chosen.items()),
+        *(
+            Row(f"degrees of freedom the choice gives {kind}; in use", "-", degrees, DEGREES[kind])
+            for kind, degrees in chosen.items()
+        ),
     ]  # fmt: skip
 
 
@@ -226,7 +232,8 @@ def detectable_of(connection: duckdb.DuckDBPyConnection, chosen: pd.DataFrame, l
 
 WEEKLY_SQL: Final = """
     select
-        product_id, channel, age, sum(units) as units, sum(group_units) - sum(units) as peers, avg(ln(unit_price)) as log_price
+        product_id, channel, age, sum(units) as units, sum(group_units) - sum(units) as peers,
+        avg(ln(unit_price)) as log_price
     from (
         select
             clean.*, (cast($last_day as date) - date) // 7 as age,
@@ -238,7 +245,7 @@ WEEKLY_SQL: Final = """
 
 
 def is_detectable(weekly: dict[str, pd.DataFrame], key: tuple[str, str], kind: str) -> bool:
-    """Whether a test that knows the day and the kind finds it with 95 % power; weeks are in order, the last two shifted."""
+    """Whether a test that knows day and kind has its power; weeks are in order, the last two are to be shifted."""
     if kind == "feed stopped":
         return True
     own, peers, price = (weekly[name].loc[key].to_numpy() for name in ("units", "peers", "log_price"))

@@ -42,7 +42,8 @@ CLEAN_SQL: Final = """
         select *, min(d) filter (where sales > 0) over (partition by item_id, store_id) as first_d from sales
     )
     select
-        live.item_id as product_id, live.store_id as channel, cast($day_one as date) + cast(live.d - 1 as integer) as date,
+        live.item_id as product_id, live.store_id as channel,
+        cast($day_one as date) + cast(live.d - 1 as integer) as date,
         cast(sales as double) as units, cast(sell_price as double) as unit_price
     from live
     inner join days on days.d = live.d

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from storecast.monitoring import contracts as c
-from storecast.monitoring.drift_statement import (
+from storecast.monitoring.drift_statement import STATEMENT
+from storecast.monitoring.weekly_measures import (
     FEED_PRIOR_DAYS,
     FEWEST_PEERS,
     HISTORY_WEEKS,
@@ -17,9 +18,7 @@ from storecast.monitoring.drift_statement import (
     PRICE_FLOOR,
     REFERENCE_WEEKS,
     SCALE_WEEKS,
-    STATEMENT,
     STOCK_FLOOR,
-    TIMING_WEEKS,
     WINDOWS_WEEKS,
 )
 
@@ -104,7 +103,7 @@ class Reference:
 
     def peers(self, series: int) -> np.ndarray:
         """The rest of the category in the channel where it has more than 5 products, of the channel, or of all."""
-        product, channel = self.keys[series]
+        channel = self.keys[series][1]
         units = np.nan_to_num(self.matrix["units"])
         group = [
             k for k, key in enumerate(self.keys) if key[1] == channel and self.categories[k] == self.categories[series]
@@ -198,9 +197,9 @@ def test_the_shifts_of_counts_are_those_of_the_reference(demand, found, kind, fe
     compared = 0
     for series, key in enumerate(reference.keys):
         own = reference.matrix["out" if kind == c.STOCK_OUT else "units"][series]
-        peers = {
-            c.LEVEL: reference.peers, c.MIX: reference.elsewhere, c.STOCK_OUT: lambda _: np.full(len(own), 7.0),
-        }[kind](series)  # fmt: skip
+        peers = np.full(len(own), 7.0)
+        if kind != c.STOCK_OUT:
+            peers = (reference.peers if kind == c.LEVEL else reference.elsewhere)(series)
         if not peers.sum() > 0:
             assert key not in rows.index
             continue

@@ -103,6 +103,7 @@ def shop(units_of=lambda units, **_: units) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("create schema gold; create schema silver")
     demand = pd.concat(frames)
+    connection.register("demand", demand)
     connection.execute("create table gold.daily_demand as select * replace (date::date as date) from demand")
     connection.execute("create table silver.products as select distinct product_id, 'toys' as category from demand")
     connection.execute(

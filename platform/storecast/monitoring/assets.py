@@ -95,10 +95,9 @@ def product_drift(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
 def product_drift_metadata(rows: pd.DataFrame) -> dict[str, Any]:
     """Return counts by kind, and a picture of them."""
     drifted = rows[rows["is_drifted"]]
+    counts = drifted.groupby(["scope", "kind"]).size()
     return {
-        "series": int((rows["scope"] == c.SERIES).groupby([rows["product_id"], rows["channel"]]).any().sum()),
-        "drifted": {
-            f"{scope} {kind}": int(count) for (scope, kind), count in drifted.groupby(["scope", "kind"]).size().items()
-        },
+        "series": len(rows.loc[rows["scope"] == c.SERIES, ["product_id", "channel"]].drop_duplicates()),
+        "drifted": {f"{scope} {kind}": int(count) for (scope, kind), count in counts.items()},
         "drifts": dg.MetadataValue.md(as_markdown(product_drift_plot(rows), "rows by kind and significance")),
     }

@@ -65,9 +65,7 @@ class ProductDrift(pa.DataFrameModel):
     kind: str = pa.Field(isin=KINDS)
     feature: str = pa.Field(str_length={"min_value": 1}, description="What was measured.")
     window_days: int = pa.Field(ge=1, description="Days up to the report's that differ most from those before.")
-    statistic: float = pa.Field(
-        description="Shift over the series' own spread; of a stop, minus the log of its chance."
-    )
+    statistic: float = pa.Field(description="Shift over the series' own spread; of a stop, -log of its chance.")
     effect: float = pa.Field(nullable=True, description="Relative to what was expected; of stock, a share of days.")
     p_value: float = pa.Field(ge=0, le=1, description="Chance of such a statistic on a calm day.")
     q_value: float = pa.Field(ge=0, le=1, description="False discovery rate at which the row is a discovery.")

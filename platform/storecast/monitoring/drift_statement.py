@@ -10,9 +10,10 @@ stop, did not drift. Own figure and the nearer expectation of a week make a cont
     contrast = 2 √(own + 3/8) − 2 √(expected + 3/8)        (Anscombe, Biometrika 35, 1948),
 
 whose variance is 1 for Poisson counts. A window's is that of its mildest week, times the root of its weeks, and nothing
-where they disagree on the direction: one large order moves a week, a shift moves all. How much wider it is for this series – over-dispersion, autocorrelation, the
-wander of its level – is learnt from the contrast of whole windows at each of up to 52 weeks before this one, never inside it.
-What the same weeks of last year did in the same direction is season and is taken off.
+where they disagree on the direction: one large order moves a week, a shift moves all. How much wider it is for this
+series – over-dispersion, autocorrelation, the wander of its level – is learnt from the contrast of whole windows at
+each of up to 52 weeks before this one, never inside it. What the same weeks of last year did in the same direction is
+season and is taken off.
 
 Parameters: `$report_date`, and `$reports`: how many reports, a week apart and the last on that day, are made at once.
 """
@@ -20,143 +21,29 @@ Parameters: `$report_date`, and `$reports`: how many reports, a week apart and t
 from typing import Final
 
 from storecast.monitoring import contracts as c
-
-WINDOWS_WEEKS: Final = (2, 4)
-REFERENCE_WEEKS: Final = 13
-SCALE_WEEKS: Final = 52
-FEWEST_SCALE_WEEKS: Final = 26
-LAST_YEAR_WEEKS: Final = (51, 52, 53)
-HISTORY_WEEKS: Final = SCALE_WEEKS + max(LAST_YEAR_WEEKS) + REFERENCE_WEEKS + 2 * max(WINDOWS_WEEKS)
-TIMING_WEEKS: Final = 4
-FEWEST_PEERS: Final = 5
-CHANGE_DAYS: Final = 42
-FEED_PRIOR_DAYS: Final = 0.05
-"""Days that the prior weighs by which a day without any sale follows on another: at the rate of such days in all."""
-
-PRICE_FLOOR: Final = 0.015
-STOCK_FLOOR: Final = 0.5
-"""No history makes a price contrast more exact than one and a half per cent, nor one of sold-out days than half that of counts."""
-
-DAYS_SQL: Final = f"""
-    days as materialized (
-        select
-            demand.product_id, demand.channel, coalesce(products.category, '') as category, demand.date,
-            (cast($report_date as date) - demand.date) as days_ago,
-            (cast($report_date as date) - demand.date) // 7 as age,
-            demand.units, demand.unit_price, demand.is_in_stock
-        from gold.daily_demand as demand
-        left join silver.products as products using (product_id)
-        where demand.date <= $report_date
-            and demand.date > cast($report_date as date) - 7 * (cast($reports as integer) + {HISTORY_WEEKS})
-    ),
-    weeks as materialized (
-        select
-            product_id, channel, category, age, sum(units) as units, sum((not is_in_stock)::int) as sold_out_days,
-            avg(ln(unit_price)) filter (where unit_price > 0) as log_price
-        from days group by product_id, channel, category, age having count(*) = 7
-    ),
-"""
-
-PEERS_SQL: Final = f"""
-    group_sizes as materialized (
-        select
-            category, channel, count(distinct product_id) as products,
-            sum(count(distinct product_id)) over (partition by channel) as channel_products
-        from weeks group by category, channel
-    ),
-    summed as materialized (
-        select
-            weeks.*, products, channel_products,
-            sum(units) over (partition by age) as all_units,
-            sum(units) over (partition by age, channel) as channel_units,
-            sum(units) over (partition by age, category) as category_units,
-            sum(units) over (partition by age, channel, category) as group_units,
-            sum(units) over (partition by age, product_id) as product_units
-        from weeks inner join group_sizes using (category, channel)
-    ),
-    channel_weeks as (select channel, age, sum(units) as units, any_value(all_units) as all_units from summed
-        group by channel, age),
-    measured as materialized (
-        select
-            '{c.SERIES}' as scope, product_id, channel, '{c.LEVEL}' as kind, '{c.UNITS}' as feature, age,
-            units as own,
-            case
-                when products > {FEWEST_PEERS} then group_units
-                when channel_products > {FEWEST_PEERS} then channel_units
-                else all_units
-            end - units as peers
-        from summed
-        union all
-        select
-            '{c.SERIES}', product_id, channel, '{c.MIX}', '{c.CHANNEL_SHARE}', age, units,
-            (product_units - units) * coalesce(
-                (group_units - units) / nullif(category_units - group_units - product_units + units, 0), 0
-            )
-        from summed
-        union all
-        select '{c.SERIES}', product_id, channel, '{c.STOCK_OUT}', '{c.IS_IN_STOCK}', age, sold_out_days, 7.0 from weeks
-        union all
-        select
-            '{c.CHANNEL}', '{c.ALL}', channel, '{c.LEVEL}', '{c.UNITS}', age, units, all_units - units
-        from channel_weeks
-        union all
-        select '{c.PORTFOLIO}', '{c.ALL}', '{c.ALL}', '{c.LEVEL}', '{c.UNITS}', age, any_value(all_units), 7.0
-        from summed group by age
-    ),
-"""
-
-
-def _windows(template: str) -> str:
-    """A query for each window's length in weeks, as one."""
-    return "\n        union all\n".join(
-        template.format(
-            weeks=weeks,
-            before=weeks - 1,
-            last=weeks + REFERENCE_WEEKS - 1,
-            year=weeks + SCALE_WEEKS - 1,
-            series="partition by scope, product_id, channel, kind, feature order by age desc",
-        )
-        for weeks in WINDOWS_WEEKS
-    )
-
-
-FORECASTS_SQL: Final = (
-    """
-    forecast_weeks as materialized (
-        select
-            product_id, channel, age, sum(units) as own, sum(mean_units) as expected,
-            sum(abs(units - mean_units)) as error, sum(deviation) as deviation, sum(deviation * deviation) as variance
-        from (
-            select
-                product_id, channel, days.age, days.units, mean_units,
-                greatest((p95_units - p05_units) / (2 * 1.6449), sqrt(mean_units), 0.1) as deviation
-            from gold.demand_forecasts
-            inner join days using (product_id, channel, date)
-            where origin_date < date and is_in_stock
-            qualify row_number() over (partition by product_id, channel, date order by origin_date desc) = 1
-        )
-        group by product_id, channel, age having count(*) = 7
-    ),
-    missed as ("""
-    + _windows("""
-        select
-            product_id, channel, age, {weeks} as window_weeks, count(*) over recent_{weeks} as weeks,
-            sum(own) over recent_{weeks} as own, sum(expected) over recent_{weeks} as expected, sum(error) over recent_{weeks} as error,
-            sum(deviation) over recent_{weeks} as deviation, sum(variance) over recent_{weeks} as variance
-        from forecast_weeks
-        window recent_{weeks} as (
-            partition by product_id, channel order by age desc rows between {before} preceding and current row
-        )""")
-    + """
-    ),
-"""
+from storecast.monitoring.weekly_measures import (
+    CHANGE_DAYS,
+    DAYS_SQL,
+    FEEDS_SQL,
+    FEWEST_PEERS,
+    FEWEST_SCALE_WEEKS,
+    FORECASTS_SQL,
+    LAST_YEAR_WEEKS,
+    PEERS_SQL,
+    PRICE_FLOOR,
+    REFERENCE_WEEKS,
+    SCALE_WEEKS,
+    STOCK_FLOOR,
+    TIMING_WEEKS,
+    WINDOWS_WEEKS,
+    windows,
 )
 
 CONTRASTS_SQL: Final = (
     """
     windowed as materialized (
 """
-    + _windows("""
+    + windows("""
         select
             scope, product_id, channel, kind, feature, age, {weeks} as window_weeks,
             sum(own) over recent_{weeks} as own, sum(peers) over recent_{weeks} as peers_now,
@@ -214,8 +101,9 @@ CONTRASTS_SQL: Final = (
             scope, product_id, channel, kind, feature, age, window_weeks, own, expected,
             sqrt(window_weeks) * (greatest(list_min(of_weeks), 0) + least(list_max(of_weeks), 0)) as contrast,
             2 * sqrt(own + 0.375)
-            - 2 * sqrt(greatest(least(own, peers_now * greatest(share, year_share)), peers_now * least(share, year_share))
-                + 0.375) as whole,
+            - 2 * sqrt(0.375 + greatest(
+                least(own, peers_now * greatest(share, year_share)), peers_now * least(share, year_share)
+            )) as whole,
             case kind when '{c.STOCK_OUT}' then {STOCK_FLOOR} else 1.0 end as floor
         from expectations where expected is not null
         union all
@@ -232,7 +120,7 @@ CONTRASTS_SQL: Final = (
             (now - before) - median(now - before) over (partition by category, channel, age, window_weeks) as moved,
             moved, {PRICE_FLOOR}
         from ("""
-    + _windows("""
+    + windows("""
             select
                 product_id, channel, category, age, {weeks} as window_weeks,
                 avg(log_price) over (
@@ -326,46 +214,6 @@ MEASURES_SQL: Final = f"""
                 and scale_weeks >= {FEWEST_SCALE_WEEKS}
         )
         qualify row_number() over (partition by product_id, channel, age order by statistic desc, window_weeks) = 1
-    ),
-"""
-
-FEEDS_SQL: Final = f"""
-    feed_days as materialized (
-        select
-            scope, channel, date, units, last_day, dates,
-            max(date) filter (where units > 0) over feed as last_sale,
-            (0.5 + sum((units = 0)::int) over feed) / (1.0 + count(*) over feed) as zero_rate,
-            sum((units = 0 and before = 0)::int) over feed as zeros_on,
-            sum((before = 0)::int) over feed as after_zero,
-            count(*) over feed as known
-        from (
-            select *, lag(units) over (partition by scope, channel order by date) as before
-            from (
-                select '{c.CHANNEL}' as scope, channel, date, coalesce(sum(units), 0) as units
-                from (select distinct date from days) cross join (select distinct channel from days)
-                left join days using (channel, date)
-                group by channel, date
-                union all
-                select '{c.PORTFOLIO}', '{c.ALL}', date, sum(units) from days group by date
-            )
-        ) cross join (select cast($report_date as date) as last_day, count(distinct date) as dates from days)
-        window feed as (partition by scope, channel order by date)
-    ),
-    feeds as (
-        select
-            now.scope, '{c.ALL}' as product_id, now.channel, '{c.DATA_FAULT}' as kind, '{c.FEED}' as feature,
-            (now.last_day - now.date) // 7 as age, now.date - now.last_sale as window_days,
-            -ln(sold.zero_rate)
-            - lgamma({FEED_PRIOR_DAYS} + sold.zeros_on + (now.date - now.last_sale) - 1)
-            + lgamma({FEED_PRIOR_DAYS} + sold.zeros_on)
-            + lgamma({FEED_PRIOR_DAYS} / sold.zero_rate + sold.after_zero + (now.date - now.last_sale) - 1)
-            - lgamma({FEED_PRIOR_DAYS} / sold.zero_rate + sold.after_zero)
-                as statistic,
-            -1.0 as effect, cast(null as double) as expected, sold.known as history
-        from feed_days as now
-        inner join feed_days as sold
-            on now.scope = sold.scope and now.channel = sold.channel and now.last_sale = sold.date
-        where now.date > now.last_sale and (now.last_day - now.date) % 7 = 0 and (now.last_day - now.date) // 7 < $reports
     ),
 """
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from storecast.monitoring import contracts as c
 from storecast.monitoring import shift_statistics
-from storecast.monitoring.drift_statement import STATEMENT, WINDOWS_WEEKS
+from storecast.monitoring.drift_statement import STATEMENT
+from storecast.monitoring.weekly_measures import WINDOWS_WEEKS
 
 Query = Callable[[str, dict[str, Any]], pd.DataFrame]
 
@@ -21,8 +22,8 @@ DEGREES: Final = {
 }  # fmt: skip
 """Student's degrees of freedom of each kind: how heavy the tails of calm series are.
 
-Those of level, mix and season were chosen on half of the series of M5 before mid-2014 (`benchmarks/drift.py`); forecasts
-have the level's. Prices and stocks are records and not samples: their tails are those of a mean square of 30 weeks.
+Those of level, mix and season were chosen on half of the series of M5 before mid-2014 (`benchmarks/drift.py`);
+forecasts have the level's. Prices and stocks are records and not samples: the tails of a mean square of 30 weeks.
 """
 
 BY_LOGARITHM: Final = {(c.STOCK_OUT, c.UNITS), (c.DATA_FAULT, c.FEED)}
