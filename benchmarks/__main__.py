@@ -22,6 +22,7 @@ BENCHMARKS = (
     "quantiles",
     "explanations",
     "new_products",
+    "drift",
 )
 
 

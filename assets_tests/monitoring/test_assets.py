@@ -1,4 +1,5 @@
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -8,11 +9,12 @@ from storecast.warehouse import Warehouse
 from storecast.warehouse.resources import SettingsResource, WarehouseIOManager, WarehouseResource
 
 DRIFT = dg.AssetKey(["ops", "drift"])
+PRODUCT_DRIFT = dg.AssetKey(["ops", "product_drift"])
 
 
 def materialise(settings: Settings) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        [assets.drift, *checks.CHECKS],
+        [assets.drift, *(check for check in checks.CHECKS if DRIFT in {key.asset_key for key in check.check_keys})],
         resources={
             "warehouse": WarehouseResource.of(settings),
             "settings": SettingsResource.of(settings),
@@ -80,3 +82,74 @@ def test_the_check_warns_once_half_of_the_columns_drifted(tmp_path, drifted, pas
     assert result.passed == passed
     assert result.severity == dg.AssetCheckSeverity.WARN
     assert result.metadata["share"].value == pytest.approx(drifted / 7)
+
+
+def filled_shop(settings: Settings, demand: pd.DataFrame) -> Warehouse:
+    """A warehouse with what the drift of products is read from; forecasts there are none yet."""
+    warehouse = Warehouse(settings.warehouse_path)
+    days = {"origin_date": "DATE", "date": "DATE"}
+    numbers = dict.fromkeys(["mean_units", "p05_units", "p95_units"], "DOUBLE")
+    types = {"product_id": "VARCHAR", "channel": "VARCHAR", **days, **numbers}
+    warehouse.replace_table("gold.demand_forecasts", pd.DataFrame(columns=list(types)), types)
+    products = demand[["product_id"]].drop_duplicates().assign(category="all of them")
+    warehouse.replace_table("silver.products", products)
+    warehouse.replace_table("gold.daily_demand", demand, dict.fromkeys(demand.columns, "DOUBLE") | KEYS)
+    return warehouse
+
+
+KEYS = {"product_id": "VARCHAR", "channel": "VARCHAR", "date": "DATE", "is_in_stock": "BOOLEAN"}
+
+
+def calm_demand(last_day: str, days: int = 420, products: int = 8) -> pd.DataFrame:
+    """Poisson sales of 30 a day, all at the same price, of which P-3 sells half in the last two weeks."""
+    rng = np.random.default_rng(1)
+    dates = pd.date_range(end=last_day, periods=days)
+    frames = []
+    for number in range(products):
+        units = rng.poisson(np.where((number == 3) & (np.arange(days) >= days - 14), 15, 30)).astype(float)
+        frames.append(pd.DataFrame({"product_id": f"P-{number}", "channel": "webshop", "date": dates, "units": units}))
+    return pd.concat(frames, ignore_index=True).assign(unit_price=5.0, is_in_stock=True)
+
+
+def product_drift_of(settings: Settings) -> dg.ExecuteInProcessResult:
+    own_checks = [check for check in checks.CHECKS if PRODUCT_DRIFT in {key.asset_key for key in check.check_keys}]
+    return dg.materialize(
+        [assets.product_drift, *own_checks],
+        resources={"warehouse": WarehouseResource.of(settings), "io_manager": WarehouseIOManager.of(settings)},
+    )
+
+
+def test_the_product_that_fell_is_stored_once_a_day_as_drift_and_no_other(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    warehouse = filled_shop(settings, calm_demand("2026-04-30"))
+    product_drift_of(settings)
+    result = product_drift_of(settings)
+    rows = warehouse.read("select * from ops.product_drift")
+    assert rows.loc[rows["is_drifted"], ["product_id", "kind"]].to_numpy().tolist() == [["P-3", "level"]]
+    assert not rows.duplicated(["report_date", "scope", "product_id", "channel", "kind", "feature"]).any()
+    [event] = result.asset_materializations_for_node("ops__product_drift")
+    assert event.metadata["series"].value == 8
+    assert event.metadata["drifted"].value == {"series level": 1}
+    assert event.metadata["drifts"].value.startswith("![rows by kind")
+    evaluations = {e.check_name: e for e in result.get_asset_check_evaluations()}
+    assert evaluations["contract"].passed
+    assert not evaluations["drifted_series"].passed
+    assert evaluations["drifted_series"].severity == dg.AssetCheckSeverity.WARN
+    assert evaluations["drifted_series"].description == "1 of 8 series drifted"
+
+
+def test_a_shop_without_a_day_of_sales_has_no_product_drift_and_says_why(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    warehouse = filled_shop(settings, calm_demand("2026-04-30").iloc[:0])
+    result = product_drift_of(settings)
+    assert warehouse.count_rows(["ops.product_drift"]) == {"ops.product_drift": 0}
+    [event] = result.asset_materializations_for_node("ops__product_drift")
+    assert event.metadata["not_compared"].value == "gold.daily_demand is empty"
+
+
+def test_a_shop_too_young_has_no_series_to_judge_and_passes(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    filled_shop(settings, calm_demand("2026-04-30", days=60))
+    result = product_drift_of(settings)
+    assert result.success
+    assert all(e.passed for e in result.get_asset_check_evaluations())

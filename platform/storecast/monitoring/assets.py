@@ -6,8 +6,10 @@ import dagster as dg
 import pandas as pd
 
 from storecast.figures import as_markdown
+from storecast.monitoring import contracts as c
 from storecast.monitoring.contracts import Drift
-from storecast.monitoring.plots import drift_plot
+from storecast.monitoring.plots import drift_plot, product_drift_plot
+from storecast.monitoring.product_drift import product_drift as product_drift_rows
 from storecast.monitoring.windows import (
     DAYS_SQL,
     DriftWindows,
@@ -21,6 +23,8 @@ from storecast.warehouse.resources import SettingsResource, WarehouseResource, t
 
 ROOM = "monitoring"
 DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
+DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
+PRODUCTS = dg.AssetKey(["silver", "products"])
 EVIDENTLY = {"kinds": {"duckdb", "python", "evidently"}}
 
 
@@ -68,3 +72,32 @@ def compared(warehouse: WarehouseResource, shop: Settings, windows: DriftWindows
         "scores": dg.MetadataValue.md(as_markdown(drift_plot(rows), "drift score of each column by its threshold")),
     }
     return dg.Output(rows, metadata=metadata)
+
+
+@dg.asset(
+    **table("ops.product_drift", c.ProductDrift, room=ROOM, replace_on=["report_date"]),
+    deps=[DAILY_DEMAND, DEMAND_FORECASTS, PRODUCTS],
+)
+def product_drift(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
+    """Drift of each product: one row a report date, scope, product, channel, kind and feature.
+
+    Like season is compared with like season, and with what the category does; all series of a day share one budget of
+    false discoveries.
+    """
+    last_day = warehouse.read(DAYS_SQL).iloc[0]["last_date"]
+    if pd.isna(last_day):
+        frame = pd.DataFrame(columns=list(c.ProductDrift.to_schema().columns))
+        return dg.Output(frame, metadata={"not_compared": "gold.daily_demand is empty"})
+    rows = product_drift_rows(warehouse.read, last_day.date())
+    return dg.Output(rows, metadata=product_drift_metadata(rows))
+
+
+def product_drift_metadata(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return counts by kind, and a picture of them."""
+    drifted = rows[rows["is_drifted"]]
+    counts = drifted.groupby(["scope", "kind"]).size()
+    return {
+        "series": len(rows.loc[rows["scope"] == c.SERIES, ["product_id", "channel"]].drop_duplicates()),
+        "drifted": {f"{scope} {kind}": int(count) for (scope, kind), count in counts.items()},
+        "drifts": dg.MetadataValue.md(as_markdown(product_drift_plot(rows), "rows by kind and significance")),
+    }

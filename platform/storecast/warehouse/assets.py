@@ -26,6 +26,7 @@ PUBLISHED_LAST = (
     "gold.revenue_forecasts",
     "ops.drift",
     "ops.model_scores",
+    "ops.product_drift",
     "ops.reconciliation",
     "ops.registered_models",
     "ops.tracking_signals",

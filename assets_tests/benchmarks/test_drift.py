@@ -1,0 +1,75 @@
+"""What the benchmark of drift chooses on is never what it scores, and its counting and its oracle are what they say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from benchmarks.drift import (
+    KEY,
+    SPLIT_DAY,
+    chosen_degrees,
+    critical,
+    episodes,
+    is_choosing,
+    is_detectable,
+    is_for_choice,
+    is_scored,
+)
+
+NAMES = st.text(min_size=1, max_size=8)
+
+
+@given(rows=st.lists(st.tuples(NAMES, NAMES, st.dates()), min_size=1, max_size=30))
+def test_no_series_and_no_day_is_both_chosen_on_and_scored(rows):
+    frame = pd.DataFrame(rows, columns=[*KEY, "report_date"])
+    frame["report_date"] = pd.to_datetime(frame["report_date"], errors="coerce")
+    chosen, scored = frame[is_for_choice(frame)], frame[is_scored(frame)]
+    assert set(zip(chosen["product_id"], chosen["channel"], strict=True)).isdisjoint(
+        zip(scored["product_id"], scored["channel"], strict=True)
+    )
+    assert (chosen["report_date"] < SPLIT_DAY).all()
+    assert (scored["report_date"] >= SPLIT_DAY).all()
+
+
+def test_both_halves_are_about_as_large():
+    keys = pd.DataFrame({"product_id": [f"P{n}" for n in range(2_000)], "channel": "shop"})
+    assert stats.binomtest(int(is_choosing(keys).sum()), 2_000).pvalue > 1e-3
+
+
+def test_the_choice_is_blind_to_rows_that_are_scored():
+    days = pd.date_range("2013-01-01", "2015-12-31", freq="7D")
+    frame = pd.DataFrame(
+        [(f"P{n}", "shop", day) for n in range(40) for day in days], columns=["product_id", "channel", "report_date"]
+    ).assign(kind="level", feature="units", statistic=1.0)
+    wild = frame.assign(statistic=np.where(is_for_choice(frame), 1.0, 500.0))
+    assert chosen_degrees(wild[is_for_choice(wild)], 1) == chosen_degrees(frame[is_for_choice(frame)], 1)
+    mild = frame.assign(statistic=np.where(is_for_choice(frame), 20.0, 1.0))
+    assert (
+        chosen_degrees(mild[is_for_choice(mild)], 1)["level"] < chosen_degrees(frame[is_for_choice(frame)], 1)["level"]
+    )
+
+
+def test_alarms_of_a_series_within_four_weeks_are_one():
+    days = pd.to_datetime(["2015-01-01", "2015-01-02", "2015-01-29", "2015-03-15"])
+    alarms = pd.DataFrame({"product_id": "A", "channel": "shop", "report_date": days})
+    other = alarms.iloc[[0]].assign(product_id="B")
+    assert episodes(pd.concat([alarms, other, other]), KEY) == 3
+    assert episodes(alarms.iloc[:0], KEY) == 0
+
+
+def test_one_test_at_the_critical_value_alarms_once_in_a_thousand_series_years():
+    assert 2 * stats.t.sf(critical(10, 1), 10) * 365.25 * 1_000 == pytest.approx(1.0)
+    assert critical(10, 12) > critical(10, 1) > critical(30, 1)
+
+
+@pytest.mark.parametrize(("pace", "kind", "expected"), [(2_000, "level +20 %", True), (3, "level +20 %", False)])
+def test_the_oracle_sees_a_fifth_more_where_sales_are_many_and_not_where_they_are_few(pace, kind, expected):
+    rng = np.random.default_rng(2)
+    units, peers = rng.poisson(pace, (1, 80)).astype(float), rng.poisson(50 * pace, (1, 80)).astype(float)
+    index = pd.MultiIndex.from_tuples([("A", "shop")], names=KEY)
+    weekly = {"units": units, "peers": peers, "log_price": np.zeros((1, 80))}
+    frames = {name: pd.DataFrame(values, index=index) for name, values in weekly.items()}
+    assert is_detectable(frames, ("A", "shop"), kind) == expected

@@ -1,0 +1,302 @@
+"""Drift per product on 500 series of M5: shifts that were put in and are found, and alarms where nothing was put in.
+
+Our detector is the statement and the judgement of `ops.product_drift` as the asset calls them. The peer is Evidently's
+default test of a numerical column of that size, Kolmogorov and Smirnov's at 5 %, on 28 days against the year before.
+
+*Alarms* are counted on untouched sales by daily reports over years; alarms of a series less than 29 days apart are one.
+Each counts, also where M5 itself moved: prices that did change, sales that did cease. Those two kinds are told beside
+the sum. Degrees of freedom were chosen on one half of the series before mid-2014; the score is of the other half since.
+
+*Detections*: a report 7 and one 14 days after the first day of a shift, one series in five shifted at once, on last
+days within the newest 16 weeks. A shift is detectable where an oracle that knows series, kind and day has a power of
+95 %: a likelihood-ratio test of the 14 days on the root (of prices: log) scale, of variance the series' own in the year
+before (floors as the detector's), at one false alarm in 1,000 series-years of daily looks under Student's t with the
+degrees of the kind. The oracle pays for no window, feature or series but one. A feed that stopped is always detectable.
+
+The short form has the reports of one weekday and a fifth of the shifts.
+"""
+
+import zlib
+from datetime import timedelta
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from benchmarks.drift_shop import KINDS, LAST_DAY, SERIES, SHIFTED_DAYS, shift, shop
+from benchmarks.measuring import measure
+from benchmarks.rows import Row
+from storecast.forecasting.panel import FloatArray
+from storecast.monitoring import contracts as c
+from storecast.monitoring.drift_statement import STATEMENT
+from storecast.monitoring.product_drift import BY_LOGARITHM, DEGREES, judged, product_drift
+from storecast.monitoring.shift_statistics import DAYS_A_YEAR, FALSE_ALARMS_PER_SERIES_YEAR
+from storecast.monitoring.weekly_measures import PRICE_FLOOR, REFERENCE_WEEKS, SCALE_WEEKS, STOCK_FLOOR
+
+SPLIT_DAY: Final = pd.Timestamp("2014-07-01")
+REPLAYED_WEEKS: Final = 172
+TESTS_A_SERIES: Final = 12
+"""Two windows of six features."""
+EPISODE_DAYS: Final = 28
+AT_ONCE: Final = 5
+LAST_WEEKS: Final = 16
+POWER: Final = 0.95
+LEAST_FOUND_PERCENT: Final = 95.0
+PEER_LEVEL: Final = 0.05
+PEER_DAYS: Final = 28
+PEER_REFERENCE_DAYS: Final = 365
+DEGREES_TRIED: Final = (4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0)
+KEY: Final = ["product_id", "channel"]
+OURS: Final = {
+    "level +20 %": c.LEVEL, "level -20 %": c.LEVEL, "season a week late": c.SEASON, "price +15 %": c.PRICE,
+    "mix": c.MIX, "stock-out": c.STOCK_OUT, "feed stopped": c.DATA_FAULT,
+}  # fmt: skip
+FACTORS: Final = {"level +20 %": 1.2, "level -20 %": 0.8, "mix": 0.5}
+
+
+def run(*, is_short: bool) -> list[Row]:
+    """Alarms of a replay of years, and what is found of seven kinds of shift."""
+    looks_a_week, rounds = (1, 1) if is_short else (7, AT_ONCE)
+    alarms = measure(untouched, looks_a_week)
+    found = measure(shifted, rounds).result
+    rows = [*alarms.result, Row("untouched replay: CPU", "s", alarms.cpu_seconds), *detection_rows(found)]
+    return [Row(row.what, row.unit, row.ours, row.peer) for row in rows] if is_short else rows
+
+
+def is_choosing(keys: pd.DataFrame) -> pd.Series:
+    """Whether each series belongs to the half on which settings are chosen; a checksum of its name decides."""
+    return (keys["product_id"] + "/" + keys["channel"]).map(lambda name: zlib.crc32(name.encode()) % 2 == 0)
+
+
+def is_for_choice(rows: pd.DataFrame) -> pd.Series:
+    """Rows that a setting may be chosen on: half of the series, before mid-2014."""
+    return is_choosing(rows) & (rows["report_date"] < SPLIT_DAY)
+
+
+def is_scored(rows: pd.DataFrame) -> pd.Series:
+    """Rows that are scored: the other half of the series, since mid-2014."""
+    return ~is_choosing(rows) & (rows["report_date"] >= SPLIT_DAY)
+
+
+def query_of(connection: duckdb.DuckDBPyConnection) -> Any:
+    """The function by which the detector asks the shop."""
+    return lambda sql, parameters: connection.execute(sql, parameters).df()
+
+
+def untouched(looks_a_week: int) -> list[Row]:
+    """Alarms of so many reports a week over years without a shift, and the degrees that the choice gives."""
+    with shop() as connection:
+        query, days = query_of(connection), [LAST_DAY - timedelta(days=phase) for phase in range(looks_a_week)]
+        measures = pd.concat(
+            [query(STATEMENT, {"report_date": day, "reports": REPLAYED_WEEKS}) for day in days], ignore_index=True
+        )
+        peer_alarms = peer_on_untouched(connection)
+    of_series = measures[measures["scope"] == c.SERIES]
+    chosen = chosen_degrees(of_series[is_for_choice(of_series)], looks_a_week)
+    rows = judged(measures)
+    rows = rows[(rows["scope"] == c.SERIES)]
+    rows = rows[is_scored(rows)]
+    years = len(rows[["report_date", *KEY]].drop_duplicates()) * 7 / looks_a_week / DAYS_A_YEAR
+    drifted = rows[rows["is_drifted"]]
+    visible = drifted["kind"].eq(c.PRICE) | (drifted["kind"].eq(c.STOCK_OUT) & drifted["feature"].eq(c.UNITS))
+    per = 1_000 / years
+    return [
+        Row("series-years scored", "years", years),
+        Row(
+            "alarms on untouched sales, of any kind, in 1,000 series-years", "-", per * episodes(drifted, KEY),
+            peer_alarms, bound=1.0,
+        ),
+        Row("of them without prices that changed and sales that ceased", "-", per * episodes(drifted[~visible], KEY)),
+        *(
+            Row(f"alarms of kind {kind}, in 1,000 series-years", "-", per * episodes(of_kind, [*KEY, "kind"]))
+            for kind, of_kind in drifted.groupby("kind")
+        ),
+        Row("days on which anything was an alarm, December", "%", 100 * share_of_days(rows, [12])),
+        Row("days on which anything was an alarm, other months", "%", 100 * share_of_days(rows, list(range(1, 12)))),
+        *(
+            Row(f"degrees of freedom the choice gives {kind}; in use", "-", degrees, DEGREES[kind])
+            for kind, degrees in chosen.items()
+        ),
+    ]  # fmt: skip
+
+
+def episodes(alarms: pd.DataFrame, by: list[str]) -> int:
+    """How many alarms there are, those of a series less than 29 days after another being the same."""
+    ordered = alarms.drop_duplicates([*by, "report_date"]).sort_values([*by, "report_date"])
+    gaps = ordered.groupby(by)["report_date"].diff().dt.days
+    return int((gaps.isna() | (gaps > EPISODE_DAYS)).sum())
+
+
+def share_of_days(rows: pd.DataFrame, months: list[int]) -> float:
+    """The share of report days in some months on which any series drifted."""
+    some = rows[rows["report_date"].dt.month.isin(months)]
+    return float(some.groupby("report_date")["is_drifted"].any().mean()) if len(some) else float("nan")
+
+
+def chosen_degrees(measures: pd.DataFrame, looks_a_week: int) -> dict[str, float]:
+    """For each kind the most degrees of freedom that keep to one alarm in 1,000 series-years on the rows given."""
+    found = {}
+    tested = measures[~pd.MultiIndex.from_frame(measures[["kind", "feature"]]).isin(BY_LOGARITHM)]
+    for kind, rows in tested.groupby("kind"):
+        series_years = len(rows[["report_date", *KEY]].drop_duplicates()) * 7 / looks_a_week / DAYS_A_YEAR
+        allowed = int(series_years * FALSE_ALARMS_PER_SERIES_YEAR)
+        fitting = [
+            df
+            for df in DEGREES_TRIED
+            if episodes(rows[rows["statistic"].abs() > critical(df, TESTS_A_SERIES)], KEY) <= allowed
+        ]
+        found[str(kind)] = max(fitting, default=min(DEGREES_TRIED))
+    return found
+
+
+def critical(degrees: float, tests: int) -> float:
+    """Where one of so many tests of a series alarms once in 1,000 series-years of daily looks."""
+    return float(stats.t.isf(FALSE_ALARMS_PER_SERIES_YEAR / DAYS_A_YEAR / tests / 2, degrees))
+
+
+def is_peer_alarm(values: FloatArray) -> bool:
+    """Kolmogorov and Smirnov's test of the last 28 days against the year before them."""
+    current, reference = values[-PEER_DAYS:], values[-PEER_DAYS - PEER_REFERENCE_DAYS : -PEER_DAYS]
+    return len(reference) >= PEER_DAYS and bool(stats.ks_2samp(reference, current).pvalue < PEER_LEVEL)
+
+
+def peer_on_untouched(connection: duckdb.DuckDBPyConnection) -> float:
+    """The peer's alarms in 1,000 series-years, of reports 28 days apart: each is one of its own."""
+    alarms, looks = 0, 0
+    for (product_id, channel), own in connection.sql("from clean order by product_id, channel, date").df().groupby(KEY):
+        if is_choosing(pd.DataFrame({"product_id": [product_id], "channel": [channel]})).iloc[0]:
+            continue
+        scored = int((own["date"] >= SPLIT_DAY).sum())
+        for back in range(0, scored, PEER_DAYS):
+            values = own["units"].to_numpy()[: len(own) - back]
+            alarms, looks = alarms + is_peer_alarm(values), looks + 1
+    return 1_000 * alarms / (looks * PEER_DAYS / DAYS_A_YEAR)
+
+
+def shifted(rounds: int) -> pd.DataFrame:
+    """A row a series and kind: whether it is detectable, found by us and as what, and found by the peer."""
+    found = []
+    with shop() as connection:
+        keys = connection.sql("select product_id, channel from clean group by all order by all").df()
+        order = np.random.default_rng(0).permutation(SERIES)
+        for place in range(rounds * (len(KINDS) - 1)):
+            part, turn = place % AT_ONCE, place // AT_ONCE
+            last_day = LAST_DAY - timedelta(days=7 * (place % LAST_WEEKS))
+            chosen = keys.iloc[order[part::AT_ONCE]]
+            kinds = [KINDS[(number + turn) % (len(KINDS) - 1)] for number in range(len(chosen))]
+            found.append(one_round(connection, chosen.assign(kind=kinds), last_day))
+        for place, channel in enumerate(sorted(set(keys["channel"]))[: 10 if rounds == AT_ONCE else 1]):
+            chosen = keys[keys["channel"] == channel].assign(kind="feed stopped")
+            found.append(one_round(connection, chosen, LAST_DAY - timedelta(days=7 * place)))
+    return pd.concat(found, ignore_index=True)
+
+
+def one_round(connection: duckdb.DuckDBPyConnection, chosen: pd.DataFrame, last_day: Any) -> pd.DataFrame:
+    """Shift some series for the 14 days up to the last, and ask oracle, detector and peer."""
+    shift(connection, chosen.iloc[:0].assign(first_day=last_day))
+    detectable = detectable_of(connection, chosen, last_day)
+    shift(connection, chosen.assign(first_day=last_day - timedelta(days=SHIFTED_DAYS - 1)))
+    rows = product_drift(query_of(connection), last_day, reports=2)
+    drifted = rows[rows["is_drifted"]]
+    of_channel = drifted[drifted["kind"] == c.DATA_FAULT].groupby("channel")["kind"].agg(set)
+    of_series = drifted[drifted["scope"] == c.SERIES].groupby(KEY)["kind"].agg(set)
+    told = [
+        set(of_series.get((row.product_id, row.channel), ())) | set(of_channel.get(row.channel, ()))
+        for row in chosen.itertuples()
+    ]
+    sales = connection.sql("from gold.daily_demand semi join shifts using (product_id, channel) order by date").df()
+    sales = sales[sales["date"] <= pd.Timestamp(last_day)]
+    peer = {
+        key: is_peer_alarm(own["units"].to_numpy()) or is_peer_alarm(own["unit_price"].to_numpy())
+        for key, own in sales.groupby(KEY)
+    }
+    return chosen.assign(
+        is_detectable=detectable,
+        is_found=[bool(kinds) for kinds in told],
+        is_named=[OURS[row.kind] in kinds for row, kinds in zip(chosen.itertuples(), told, strict=True)],
+        by_peer=[peer[row.product_id, row.channel] for row in chosen.itertuples()],
+    )
+
+
+def detectable_of(connection: duckdb.DuckDBPyConnection, chosen: pd.DataFrame, last_day: Any) -> list[bool]:
+    """Whether the oracle has its power for each series' kind, from untouched sales up to the day before the shift."""
+    weekly = connection.execute(WEEKLY_SQL, {"last_day": last_day}).df()
+    pivots = {
+        name: weekly.pivot_table(index=KEY, columns="age", values=name) for name in ("units", "peers", "log_price")
+    }
+    pivots = {name: table.sort_index(axis=1, ascending=False) for name, table in pivots.items()}
+    return [is_detectable(pivots, (row.product_id, row.channel), row.kind) for row in chosen.itertuples()]
+
+
+WEEKLY_SQL: Final = """
+    select
+        product_id, channel, age, sum(units) as units, sum(group_units) - sum(units) as peers,
+        avg(ln(unit_price)) as log_price
+    from (
+        select
+            clean.*, (cast($last_day as date) - date) // 7 as age,
+            sum(units) over (partition by channel, category, date) as group_units
+        from clean inner join silver.products using (product_id) where date <= $last_day
+    )
+    group by all having count(*) = 7
+"""
+
+
+def is_detectable(weekly: dict[str, pd.DataFrame], key: tuple[str, str], kind: str) -> bool:
+    """Whether a test that knows day and kind has its power; weeks are in order, the last two are to be shifted."""
+    if kind == "feed stopped":
+        return True
+    own, peers, price = (weekly[name].loc[key].to_numpy() for name in ("units", "peers", "log_price"))
+    is_known = ~np.isnan(own)
+    own, peers, price = own[is_known], peers[is_known], price[is_known]
+    weeks = len(own)
+    if weeks < SCALE_WEEKS // 2 + REFERENCE_WEEKS + 4:
+        return False
+    before = [slice(end - REFERENCE_WEEKS, end) for end in range(REFERENCE_WEEKS, weeks)]
+    expected = np.array([peers[part.stop] * own[part].sum() / max(peers[part].sum(), 1) for part in before])
+    rooted = root(own[REFERENCE_WEEKS:]) - root(expected)
+    priced = np.array([price[part.stop] - price[part].mean() for part in before])
+    degrees = DEGREES[OURS[kind]]
+    effect, noise, floor = rooted, rooted, 1.0
+    if kind in FACTORS:
+        effect = root(FACTORS[kind] * expected) - root(expected)
+    elif kind == "season a week late":
+        effect = root(np.roll(expected, 1)) - root(expected)
+    elif kind == "price +15 %":
+        effect, noise, floor = np.full(len(priced), np.log(1.15) / np.sqrt(2)), priced / np.sqrt(2), PRICE_FLOOR
+    else:
+        effect, noise, floor = np.full(len(rooted), root(7.0) - root(0.0)), np.zeros(len(rooted)), STOCK_FLOOR
+    pairs = (noise[1:-2] + noise[:-3]) / np.sqrt(2)
+    spread = max(float(np.sqrt(np.mean(pairs[-SCALE_WEEKS:] ** 2))), floor)
+    size = float(np.sqrt((effect[-2:] ** 2).sum())) / spread
+    return bool(stats.norm.cdf(size - critical(degrees, 1)) >= POWER)
+
+
+def root(units: Any) -> Any:
+    """Anscombe's root, on which Poisson counts have a variance of 1."""
+    return 2 * np.sqrt(units + 0.375)
+
+
+def detection_rows(found: pd.DataFrame) -> list[Row]:
+    """Shares found of what is detectable, in all and by kind, the peer's beside ours."""
+    rows = []
+    detectable = found[found["is_detectable"]]
+    for what, part in [("all kinds", detectable), *detectable.groupby("kind", sort=False)]:
+        bound = LEAST_FOUND_PERCENT
+        rows.append(
+            Row(
+                f"{what}: found within 14 days of {len(part)} detectable", "%", 100 * part["is_found"].mean(),
+                100 * part["by_peer"].mean(), bound=bound, is_floor=True,
+            )
+        )  # fmt: skip
+    for kind, part in found.groupby("kind", sort=False):
+        rows += [
+            Row(f"{kind}: detectable of {len(part)}", "%", 100 * part["is_detectable"].mean()),
+            Row(f"{kind}: found of all", "%", 100 * part["is_found"].mean(), 100 * part["by_peer"].mean()),
+            Row(
+                f"{kind}: named as that kind, of those found", "%", 100 * part.loc[part["is_found"], "is_named"].mean()
+            ),
+        ]
+    return rows

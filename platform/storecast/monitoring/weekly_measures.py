@@ -1,0 +1,178 @@
+"""What is measured of a series a week, as SQL: days, weeks, what the peers sold, feeds, and forecasts against sales."""
+
+from typing import Final
+
+from storecast.monitoring import contracts as c
+
+WINDOWS_WEEKS: Final = (2, 4)
+REFERENCE_WEEKS: Final = 13
+SCALE_WEEKS: Final = 52
+FEWEST_SCALE_WEEKS: Final = 26
+LAST_YEAR_WEEKS: Final = (51, 52, 53)
+HISTORY_WEEKS: Final = SCALE_WEEKS + max(LAST_YEAR_WEEKS) + REFERENCE_WEEKS + 2 * max(WINDOWS_WEEKS)
+TIMING_WEEKS: Final = 4
+FEWEST_PEERS: Final = 5
+CHANGE_DAYS: Final = 42
+FEED_PRIOR_DAYS: Final = 0.05
+"""Days that the prior weighs by which a day without any sale follows on another: at the rate of such days in all."""
+
+PRICE_FLOOR: Final = 0.015
+STOCK_FLOOR: Final = 0.5
+"""No history makes a price contrast more exact than 1.5 per cent, nor one of sold-out days than half of Poisson's."""
+
+DAYS_SQL: Final = f"""
+    days as materialized (
+        select
+            demand.product_id, demand.channel, coalesce(products.category, '') as category, demand.date,
+            (cast($report_date as date) - demand.date) as days_ago,
+            (cast($report_date as date) - demand.date) // 7 as age,
+            demand.units, demand.unit_price, demand.is_in_stock
+        from gold.daily_demand as demand
+        left join silver.products as products using (product_id)
+        where demand.date <= $report_date
+            and demand.date > cast($report_date as date) - 7 * (cast($reports as integer) + {HISTORY_WEEKS})
+    ),
+    weeks as materialized (
+        select
+            product_id, channel, category, age, sum(units) as units, sum((not is_in_stock)::int) as sold_out_days,
+            avg(ln(unit_price)) filter (where unit_price > 0) as log_price
+        from days group by product_id, channel, category, age having count(*) = 7
+    ),
+"""
+
+PEERS_SQL: Final = f"""
+    group_sizes as materialized (
+        select
+            category, channel, count(distinct product_id) as products,
+            sum(count(distinct product_id)) over (partition by channel) as channel_products
+        from weeks group by category, channel
+    ),
+    summed as materialized (
+        select
+            weeks.*, products, channel_products,
+            sum(units) over (partition by age) as all_units,
+            sum(units) over (partition by age, channel) as channel_units,
+            sum(units) over (partition by age, category) as category_units,
+            sum(units) over (partition by age, channel, category) as group_units,
+            sum(units) over (partition by age, product_id) as product_units
+        from weeks inner join group_sizes using (category, channel)
+    ),
+    channel_weeks as (select channel, age, sum(units) as units, any_value(all_units) as all_units from summed
+        group by channel, age),
+    measured as materialized (
+        select
+            '{c.SERIES}' as scope, product_id, channel, '{c.LEVEL}' as kind, '{c.UNITS}' as feature, age,
+            units as own,
+            case
+                when products > {FEWEST_PEERS} then group_units
+                when channel_products > {FEWEST_PEERS} then channel_units
+                else all_units
+            end - units as peers
+        from summed
+        union all
+        select
+            '{c.SERIES}', product_id, channel, '{c.MIX}', '{c.CHANNEL_SHARE}', age, units,
+            (product_units - units) * coalesce(
+                (group_units - units) / nullif(category_units - group_units - product_units + units, 0), 0
+            )
+        from summed
+        union all
+        select '{c.SERIES}', product_id, channel, '{c.STOCK_OUT}', '{c.IS_IN_STOCK}', age, sold_out_days, 7.0 from weeks
+        union all
+        select
+            '{c.CHANNEL}', '{c.ALL}', channel, '{c.LEVEL}', '{c.UNITS}', age, units, all_units - units
+        from channel_weeks
+        union all
+        select '{c.PORTFOLIO}', '{c.ALL}', '{c.ALL}', '{c.LEVEL}', '{c.UNITS}', age, any_value(all_units), 7.0
+        from summed group by age
+    ),
+"""
+
+
+def windows(template: str) -> str:
+    """A query for each window's length in weeks, as one."""
+    return "\n        union all\n".join(
+        template.format(
+            weeks=weeks,
+            before=weeks - 1,
+            last=weeks + REFERENCE_WEEKS - 1,
+            year=weeks + SCALE_WEEKS - 1,
+            series="partition by scope, product_id, channel, kind, feature order by age desc",
+        )
+        for weeks in WINDOWS_WEEKS
+    )
+
+
+FORECASTS_SQL: Final = (
+    """
+    forecast_weeks as materialized (
+        select
+            product_id, channel, age, sum(units) as own, sum(mean_units) as expected,
+            sum(abs(units - mean_units)) as error, sum(deviation) as deviation, sum(deviation * deviation) as variance
+        from (
+            select
+                product_id, channel, days.age, days.units, mean_units,
+                greatest((p95_units - p05_units) / (2 * 1.6449), sqrt(mean_units), 0.1) as deviation
+            from gold.demand_forecasts
+            inner join days using (product_id, channel, date)
+            where origin_date < date and is_in_stock
+            qualify row_number() over (partition by product_id, channel, date order by origin_date desc) = 1
+        )
+        group by product_id, channel, age having count(*) = 7
+    ),
+    missed as ("""
+    + windows("""
+        select
+            product_id, channel, age, {weeks} as window_weeks, count(*) over recent_{weeks} as weeks,
+            sum(own) over recent_{weeks} as own, sum(expected) over recent_{weeks} as expected,
+            sum(error) over recent_{weeks} as error,
+            sum(deviation) over recent_{weeks} as deviation, sum(variance) over recent_{weeks} as variance
+        from forecast_weeks
+        window recent_{weeks} as (
+            partition by product_id, channel order by age desc rows between {before} preceding and current row
+        )""")
+    + """
+    ),
+"""
+)
+
+FEEDS_SQL: Final = f"""
+    feed_days as materialized (
+        select
+            scope, channel, date, units, last_day, dates,
+            max(date) filter (where units > 0) over feed as last_sale,
+            (0.5 + sum((units = 0)::int) over feed) / (1.0 + count(*) over feed) as zero_rate,
+            sum((units = 0 and before = 0)::int) over feed as zeros_on,
+            sum((before = 0)::int) over feed as after_zero,
+            count(*) over feed as known
+        from (
+            select *, lag(units) over (partition by scope, channel order by date) as before
+            from (
+                select '{c.CHANNEL}' as scope, channel, date, coalesce(sum(units), 0) as units
+                from (select distinct date from days) cross join (select distinct channel from days)
+                left join days using (channel, date)
+                group by channel, date
+                union all
+                select '{c.PORTFOLIO}', '{c.ALL}', date, sum(units) from days group by date
+            )
+        ) cross join (select cast($report_date as date) as last_day, count(distinct date) as dates from days)
+        window feed as (partition by scope, channel order by date)
+    ),
+    feeds as (
+        select
+            now.scope, '{c.ALL}' as product_id, now.channel, '{c.DATA_FAULT}' as kind, '{c.FEED}' as feature,
+            (now.last_day - now.date) // 7 as age, now.date - now.last_sale as window_days,
+            -ln(sold.zero_rate)
+            - lgamma({FEED_PRIOR_DAYS} + sold.zeros_on + (now.date - now.last_sale) - 1)
+            + lgamma({FEED_PRIOR_DAYS} + sold.zeros_on)
+            + lgamma({FEED_PRIOR_DAYS} / sold.zero_rate + sold.after_zero + (now.date - now.last_sale) - 1)
+            - lgamma({FEED_PRIOR_DAYS} / sold.zero_rate + sold.after_zero)
+                as statistic,
+            -1.0 as effect, cast(null as double) as expected, sold.known as history
+        from feed_days as now
+        inner join feed_days as sold
+            on now.scope = sold.scope and now.channel = sold.channel and now.last_sale = sold.date
+        where now.date > now.last_sale and (now.last_day - now.date) % 7 = 0
+            and (now.last_day - now.date) // 7 < $reports
+    ),
+"""
