@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 
-from storecast.forecasting.assets import keep_partitions, model_version_of
+from storecast.forecasting import contracts as c
+from storecast.forecasting.assets import forecast_keys, keep_partitions, model_version_of
+from storecast.forecasting.backtest import BacktestPlan, backtest
+from storecast.forecasting.intervals import fit_interval_scales, scales_table
+from storecast.forecasting.panel_reading import key_chunks
+from storecast.forecasting.registry import models_named
+from storecast.forecasting.selection import Policy, champion_backtests, champions_table
 from storecast.settings import Settings
 from storecast.warehouse.resources import WarehouseResource
 
@@ -42,3 +48,36 @@ def test_a_forecast_names_the_version_of_the_training_that_made_it_wherever_the_
     opened.replace_table("ops.champions", pd.DataFrame({"training_id": ["third"]}))
     with pytest.raises(ValueError, match="0 versions of the champions' training"):
         model_version_of(warehouse)
+
+
+def test_forecasts_are_the_same_however_many_partitions_are_held_in_memory(
+    tmp_path, warehouse, panel, daily_demand, planned_drivers, products
+):
+    opened, ids = warehouse.open(), sorted(daily_demand["product_id"].unique())
+    policy = Policy(dict.fromkeys(("smooth", "erratic", "intermittent", "lumpy"), "tsb+window_average"), {})
+    results = backtest(panel, models_named(["window_average", "tsb"]), BacktestPlan(14, 2, 1)).of_split(c.SELECTION)
+    scales = fit_interval_scales(results.actual, champion_backtests(results, policy), results.classes)
+    tables = {
+        "gold.daily_demand": daily_demand.assign(is_in_stock=True),
+        "gold.planned_drivers": planned_drivers,
+        "silver.products": products.assign(seller_id="s"),
+        "ops.product_partitions": pd.DataFrame({"product_id": ids, "partition_key": ids}),
+        "ops.champions": champions_table(policy, panel, "t"),
+        "ops.interval_scales": scales_table(scales, panel.keys, "t"),
+        "ops.registered_models": pd.DataFrame({"training_id": ["t"], "model_version": ["1"]}),
+    }
+    for name, table in tables.items():
+        opened.replace_table(name, table)
+    fitted = pd.DataFrame(columns=list(c.FittedModels.to_schema().columns))
+    shops = [Settings(data_dir=tmp_path, horizon_days=14, fit_processes=1, panel_memory_gb=gb) for gb in (1.0, 1e-9)]
+    said = []
+    for shop in shops:
+        parts = [forecast_keys(warehouse, shop, part, fitted) for part in key_chunks(opened, shop, ids)]
+        said.append([pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)])
+        assert len(parts) == (1 if shop is shops[0] else len(ids))
+    for whole, by_product in zip(*said, strict=True):
+        order = ["product_id", "channel", "date"]
+        pd.testing.assert_frame_equal(
+            *(table.sort_values(order).reset_index(drop=True) for table in (whole, by_product)), check_exact=True
+        )
+    assert set(said[0][0]["product_id"]) == set(ids)
