@@ -45,7 +45,7 @@ def product_drift(query: Query, report_date: date, *, reports: int = 1) -> pd.Da
 
 def judged(measures: pd.DataFrame) -> pd.DataFrame:
     """Return measures with their p and q values, the day's level, and which of them are drift."""
-    rows = measures[measures["statistic"].notna()].copy()
+    rows = measures[measures["statistic"].notna()].reset_index(drop=True)
     rows["p_value"] = p_values(rows)
     rows["q_value"] = np.nan
     rows["threshold"] = np.nan
