@@ -45,7 +45,7 @@ def product_drift(query: Query, report_date: date, *, reports: int = 1) -> pd.Da
 
 def judged(measures: pd.DataFrame) -> pd.DataFrame:
     """Return measures with their p and q values, the day's level, and which of them are drift."""
-    rows = measures[measures["statistic"].notna()].copy()
+    rows = measures[measures["statistic"].notna()].reset_index(drop=True)
     rows["p_value"] = p_values(rows)
     rows["q_value"] = np.nan
     rows["threshold"] = np.nan
@@ -81,13 +81,13 @@ def explanations(rows: pd.DataFrame, is_beyond: pd.Series) -> pd.Series:
     """Return for each row the kind that accounts for it instead, None where it stands for itself.
 
     A feed that stopped accounts for all that its channel shows; a stock-out for sales that fell meanwhile; and where a
-    product moved in a channel, it is the mix if another of its channels moved the other way, else the level.
+    product's share moved, it is the mix if its levels moved both ways, and the level if they moved one way.
     """
     found = pd.Series(None, index=rows.index, dtype=object)
     beyond = rows[is_beyond]
-    share = _is_of(rows, beyond, c.MIX, other_way=True)
-    found[(rows["kind"] == c.LEVEL) & share & _is_of(rows, beyond, c.MIX)] = c.MIX
-    found[(rows["kind"] == c.MIX) & ~share & _is_of(rows, beyond, c.LEVEL)] = c.LEVEL
+    rose, fell = _is_level_moved(rows, beyond, 1), _is_level_moved(rows, beyond, -1)
+    found[(rows["kind"] == c.LEVEL) & rose & fell & _is_of(rows, beyond, c.MIX)] = c.MIX
+    found[(rows["kind"] == c.MIX) & (rose ^ fell)] = c.LEVEL
     sold_out = _is_of(rows, beyond, c.STOCK_OUT) & rows["kind"].isin(HIDDEN_BY_STOCK_OUT)
     found[sold_out & ((rows["effect"] < 0) | rows["kind"].isin([c.SEASON, c.FORECAST]))] = c.STOCK_OUT
     faults = beyond.loc[beyond["kind"] == c.DATA_FAULT, ["report_date", "scope", "channel"]]
@@ -98,14 +98,15 @@ def explanations(rows: pd.DataFrame, is_beyond: pd.Series) -> pd.Series:
     return found
 
 
-def _is_of(rows: pd.DataFrame, beyond: pd.DataFrame, kind: str, *, other_way: bool = False) -> pd.Series:
-    """Whether each row's series is beyond the threshold by a kind; or the same product elsewhere, the other way."""
-    of_kind = beyond[(beyond["kind"] == kind) & (beyond["scope"] == c.SERIES)]
-    if not other_way:
-        known = pd.MultiIndex.from_frame(of_kind[KEY])
-        return pd.Series(pd.MultiIndex.from_frame(rows[KEY]).isin(known), index=rows.index)
-    signs = pd.MultiIndex.from_arrays(
-        [of_kind["report_date"], of_kind["product_id"], np.sign(of_kind["statistic"])], names=["day", "product", "sign"]
-    )
-    opposite = pd.MultiIndex.from_arrays([rows["report_date"], rows["product_id"], -np.sign(rows["statistic"])])
-    return pd.Series(opposite.isin(signs), index=rows.index)
+def _is_of(rows: pd.DataFrame, beyond: pd.DataFrame, kind: str) -> pd.Series:
+    """Whether each row's series is beyond the threshold by a kind."""
+    known = pd.MultiIndex.from_frame(beyond.loc[(beyond["kind"] == kind) & (beyond["scope"] == c.SERIES), KEY])
+    return pd.Series(pd.MultiIndex.from_frame(rows[KEY]).isin(known), index=rows.index)
+
+
+def _is_level_moved(rows: pd.DataFrame, beyond: pd.DataFrame, sign: int) -> pd.Series:
+    """Whether the level of each row's product moved this way in any of its channels."""
+    moved = beyond[(beyond["kind"] == c.LEVEL) & (beyond["scope"] == c.SERIES) & (sign * beyond["statistic"] > 0)]
+    known = pd.MultiIndex.from_frame(moved[KEY[:2]])
+    of_series = rows["scope"] == c.SERIES
+    return of_series & pd.Series(pd.MultiIndex.from_frame(rows[KEY[:2]]).isin(known), index=rows.index)
