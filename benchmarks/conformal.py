@@ -1,8 +1,10 @@
 """Quantiles of every series of M5 from stored back-tests, and how often they cover on days that had no part in them.
 
 Two seasonal means were back-tested from eight origins and stored; the first six make the intervals, the last two
-only judge them. Timed is all that follows from the stored table: reading it, the errors' pools, and nine quantiles of
-28 days. The peer, sktime's `ConformalIntervals`, refits at each day of the history: on a few series, its time
+only judge them. Coverage moves from origin to origin, as a shop's demand does against any forecast of it: by how much,
+each of the first six shows when the other five make its intervals. Closer than that two origins tell nothing, whatever
+made the quantiles. Timed is all that follows from the stored table: reading it, the errors' pools, and nine quantiles
+of 28 days. The peer, sktime's `ConformalIntervals`, refits at each day of the history: on a few series, its time
 multiplied up to all.
 """
 
@@ -115,6 +117,7 @@ def coverage_rows(results: Backtests, bound: float | None) -> list[Row]:
         fit_interval_scales(before.actual, mean, before.classes, FINE_ALPHAS),
     )
     found = {name: _Coverage.of(name, scales, after) for name in CLASSES}
+    shifts = origin_shifts(before)
     rows = []
     for name, coverage in found.items():
         if coverage is not None:
@@ -125,7 +128,31 @@ def coverage_rows(results: Backtests, bound: float | None) -> list[Row]:
                 Row(f"{what} [share below it, share at most it]", "points", 100 * coverage.distance),
                 Row(f"{what} the plain share at most it, which counts cannot meet", "points", 100 * coverage.plain),
             ]  # fmt: skip
+        if name in shifts:
+            what = f"{name}: standard deviation from origin to origin of the quantile whose coverage moves most"
+            rows.append(Row(what, "points", 100 * shifts[name]))
     return rows
+
+
+def origin_shifts(before: Backtests) -> dict[str, float]:
+    """By class how far coverage moves from origin to origin, in parts of 1: each judged by intervals of the others.
+
+    The standard deviation over origins of the quantile that moves most; a class that some origin lacks is left out.
+    """
+    mean, places = champion(before), np.arange(len(before.origins))
+    shares: dict[str, list[FloatArray]] = {name: [] for name in CLASSES}
+    for place in places:
+        others = np.flatnonzero(places != place)
+        scales = fit_interval_scales(before.actual[others], mean[others], before.classes[others], FINE_ALPHAS)
+        for name, found in shares.items():
+            rows = np.flatnonzero((before.classes[place] == name) & ~np.isnan(mean[place]).any(axis=1))
+            rows = rows[:: max(len(rows) // SERIES_A_TIME, 1)]
+            if len(rows):
+                fine = scales.quantiles(mean[place, rows], before.classes[place, rows], scales.series_spreads[rows])
+                found.append(transform_shares(before.actual[place, rows], fine))
+    return {
+        name: float(np.std(found, axis=0, ddof=1).max()) for name, found in shares.items() if len(found) == len(places)
+    }
 
 
 @dataclass(frozen=True)

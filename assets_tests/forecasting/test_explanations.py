@@ -199,7 +199,7 @@ def forecasts(shop, said) -> pd.DataFrame:
     actual = said.panel.units[None, :, -HORIZON:]
     scales = scales_table(fit_interval_scales(actual, actual + 1.0, said.classes[None]), shop.keys, "t")
     keys = {product_id: product_id for product_id in shop.keys.get_level_values(0)}
-    return published_forecasts(said.panel, said.mean, said.classes, said.models, scales, keys, "1")
+    return published_forecasts(said, scales, keys, "1")
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import pytest
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.backtest import BacktestPlan, backtest
+from storecast.forecasting.fitted_champions import fit_champions, forecast_champions
 from storecast.forecasting.forecast import forecast_demand, train_global_models, training_id_of
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.new_products import NewProductForecaster
@@ -78,10 +79,31 @@ def test_the_model_of_new_products_speaks_where_no_champion_can(panel, trained):
     assert first.loc[("newborn", "shop"), "fallback_reason"] == "too young for a champion"
     own = NewProductForecaster.from_payload(known["payload"].iloc[0])
     row = panel.keys.get_indexer([("newborn", "shop")])
-    said = own.with_panel(panel.take(row).until(panel.days, HORIZON)).predict_panel(HORIZON)
-    newborn = table[table["product_id"] == "newborn"]["mean_units"]
-    np.testing.assert_array_equal(newborn, said[0])
+    asked = own.with_panel(panel.take(row).until(panel.days, HORIZON))
+    newborn = table[table["product_id"] == "newborn"]
+    np.testing.assert_array_equal(newborn["mean_units"], asked.predict_panel(HORIZON)[0])
     assert set(first.loc[~is_new, "model"]) == set(forecast_models(forecast(panel, trained), first.index[~is_new]))
+
+
+def test_a_young_series_has_the_intervals_of_the_model_of_new_products(panel, trained):
+    champions, fitted, scales = trained
+    known = train_global_models(
+        panel, models_named(["new_products"]), training_id="t", snapshot_hash="h", horizon=HORIZON
+    )
+    both = pd.concat([fitted, known], ignore_index=True)
+    wide = scales.assign(value=scales["value"].where(scales["scope"] != "pool", scales["value"] * 3))
+    before, after = (forecast(panel, (champions, both, its_scales)) for its_scales in (scales, wide))
+    is_new = before["model"] == "new_products"
+    own = NewProductForecaster.from_payload(known["payload"].iloc[0])
+    row = panel.keys.get_indexer([("newborn", "shop")])
+    said = own.with_panel(panel.take(row).until(panel.days, HORIZON)).predict_quantiles_panel(HORIZON, c.QUANTILES)
+    np.testing.assert_array_equal(before.loc[is_new, list(c.UNIT_QUANTILES)], said[0])
+    pd.testing.assert_frame_equal(before[is_new], after[is_new])  # back-test errors of others have no part in them
+    assert (before.loc[~is_new, "p95_units"] < after.loc[~is_new, "p95_units"]).any()
+    stored = fit_champions(panel, champions, both, training_id="t")
+    keys = {product_id: f"key of {product_id}" for product_id in panel.keys.get_level_values(0)}
+    later = forecast_champions(stored, scales, horizon=HORIZON, partition_keys=keys, model_version="7", seed=1)
+    pd.testing.assert_frame_equal(later[is_new], before[is_new], check_exact=True)
 
 
 def forecast_models(table, keys):

@@ -299,7 +299,7 @@ def forecast_keys(
         )
         scales = warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", of_keys)
         owners, version = partition_key_of(warehouse, keys), model_version_of(warehouse)
-        forecasts = published_forecasts(said.panel, said.mean, said.classes, said.models, scales, owners, version)
+        forecasts = published_forecasts(said, scales, owners, version)
         readers = readers_of(said, dict(zip(fitted[c.MODEL], fitted[c.PAYLOAD], strict=True)), seed=shop.seed)
         return forecasts, explain_forecasts(said, forecasts, readers)
 

@@ -25,6 +25,7 @@ from storecast.forecasting.forecast import (
     champions_of,
     mean_of_members,
     members_of,
+    own_quantiles,
     payload_of,
     published_forecasts,
     rows_with,
@@ -102,7 +103,8 @@ class FittedChampions:
             rows = rows_with(name, self.models)
             values[rows] = self._forecast_by(name, known, rows, horizon, seed, n_jobs)
         mean = mean_of_members(forecasts, self.models, horizon)
-        return ChampionForecasts(known, self.classes, self.models, mean, forecasts)
+        quantiles = own_quantiles(known, self.models, self.payloads.__getitem__, horizon)
+        return ChampionForecasts(known, self.classes, self.models, mean, forecasts, quantiles)
 
     def _forecast_by(self, name: str, known: Panel, rows: IntArray, horizon: int, seed: int, n_jobs: int) -> FloatArray:
         spec = REGISTRY[name]
@@ -159,15 +161,8 @@ def forecast_champions(
     n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Forecast every series from what its champion keeps: the rows of `gold.demand_forecasts`."""
-    return published_forecasts(
-        fitted.recent,
-        fitted.mean_units(horizon, seed=seed, n_jobs=n_jobs),
-        fitted.classes,
-        fitted.models,
-        interval_scales,
-        partition_keys,
-        model_version,
-    )
+    said = fitted.forecasts(horizon, seed=seed, n_jobs=n_jobs)
+    return published_forecasts(said, interval_scales, partition_keys, model_version)
 
 
 def keepers_of(names: Iterable[str]) -> dict[str, StateForecaster]:

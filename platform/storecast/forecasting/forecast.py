@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,7 @@ class ChampionForecasts:
 
     `panel` is what was known, drivers of the days ahead with it; `mean` (series, horizon) is NaN where a series has no
     champion and `models` is empty; `of_members` holds what each single model said, NaN where it had no part.
+    `quantiles` (series, horizon, alphas) are those that the model of new products gives itself, NaN for other series.
     """
 
     panel: Panel
@@ -37,6 +39,7 @@ class ChampionForecasts:
     models: TextArray
     mean: FloatArray
     of_members: Mapping[str, FloatArray]
+    quantiles: FloatArray
 
 
 def training_id_of(snapshot_hash: str, parameters: Mapping[str, Any]) -> str:
@@ -103,9 +106,7 @@ def forecast_demand(
     said = champion_forecasts(
         panel, champions, fitted_models, horizon=horizon, seed=seed, n_jobs=n_jobs, ray_address=ray_address
     )
-    return published_forecasts(
-        said.panel, said.mean, said.classes, said.models, interval_scales, partition_keys, model_version
-    )
+    return published_forecasts(said, interval_scales, partition_keys, model_version)
 
 
 def champion_forecasts(
@@ -134,7 +135,24 @@ def champion_forecasts(
             local.append(Part(spec, known.days, rows))
     for part, values in forecasts_of(local, known, horizon=horizon, seed=seed, n_jobs=n_jobs, ray_address=ray_address):
         forecasts[part.spec.name][part.rows] = values
-    return ChampionForecasts(known, classes, models, mean_of_members(forecasts, models, horizon), forecasts)
+    mean = mean_of_members(forecasts, models, horizon)
+    quantiles = own_quantiles(known, models, partial(payload_of, fitted_models), horizon)
+    return ChampionForecasts(known, classes, models, mean, forecasts, quantiles)
+
+
+def own_quantiles(panel: Panel, models: TextArray, payload_named: Callable[[str], str], horizon: int) -> FloatArray:
+    """Quantiles (series, horizon, alphas) of the series that the model of new products forecasts, NaN for the others.
+
+    A product's first weeks are unlike what back-tests saw of any class: how far launches lie from what is expected of
+    them the model has learned itself, from launches it had left out.
+    """
+    quantiles = np.full((len(models), horizon, len(c.QUANTILES)), np.nan)
+    rows = np.flatnonzero(models == NEW_PRODUCTS)
+    load = REGISTRY[NEW_PRODUCTS].load
+    if len(rows) and load is not None:
+        asked = load(payload_named(NEW_PRODUCTS)).with_panel(panel.take(rows))
+        quantiles[rows] = asked.predict_quantiles_panel(horizon, c.QUANTILES)
+    return quantiles
 
 
 def mean_of_members(forecasts: Mapping[str, FloatArray], models: TextArray, horizon: int) -> FloatArray:
@@ -158,24 +176,24 @@ def rows_with(name: str, models: TextArray) -> IntArray:
 
 
 def published_forecasts(
-    panel: Panel,
-    forecast: FloatArray,
-    classes: TextArray,
-    models: TextArray,
+    said: ChampionForecasts,
     interval_scales: pd.DataFrame,
     partition_keys: Mapping[str, str],
     model_version: str,
 ) -> pd.DataFrame:
     """What champions said, with fallbacks and quantiles: the rows of `gold.demand_forecasts`.
 
-    `forecast` is (series, horizon), NaN where a series of the panel has no champion and `models` is empty.
+    Quantiles come of back-test errors, but for series that the model of new products forecasts, which gives its own.
     """
-    mean, named, reasons = with_fallbacks(forecast, models, panel.units)
+    panel, models = said.panel, said.models
+    mean, named, reasons = with_fallbacks(said.mean, models, panel.units)
     for row in np.flatnonzero((models == "") & (named == SEASONAL_NAIVE)):
         reasons[row] = "no champion: the series began after the last training"
-    reasons[(models == NEW_PRODUCTS) & (named == NEW_PRODUCTS)] = "too young for a champion"
+    is_young = (models == NEW_PRODUCTS) & (named == NEW_PRODUCTS)
+    reasons[is_young] = "too young for a champion"
     scales, spreads = scales_from_table(interval_scales, panel.keys)
-    quantiles = scales.quantiles(mean, classes, spreads)
+    quantiles = scales.quantiles(mean, said.classes, spreads)
+    quantiles[is_young] = said.quantiles[is_young]
     return forecast_table(panel, mean, quantiles, named, reasons, partition_keys, model_version)
 
 

@@ -3,7 +3,8 @@
 The error of a forecast of `mean` units is taken to grow like its root, as for counts: z = (units - mean) / (spread ×
 √mean), where a series' spread is its mean absolute error over its mean √forecast, drawn to its class's where it has few
 sales. Quantiles of z are read from all series of a class at like horizon and like forecast, so they follow the data's
-shape – skew, many zeros – and no distribution is assumed. No model is refitted.
+shape – skew, many zeros – and no distribution is assumed. They are read for an origin that is not among the back-tested
+ones, which are few and miss each as a whole (`origin_shifts`). No model is refitted.
 
 Where all units are whole, quantiles are whole too, as those of counts are: units are spread evenly over [y - ½, y + ½)
 before z is taken, and a quantile of what is then continuous is rounded (Machado and Santos Silva 2005, Quantiles for
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from storecast.forecasting import contracts as c
+from storecast.forecasting.origin_shifts import widening
 
 FloatArray = npt.NDArray[np.float64]
 TextArray = npt.NDArray[np.object_]
@@ -160,18 +162,21 @@ def _pools(
         for name in (*names, EVERY_CLASS):
             rows = of_bucket if name == EVERY_CLASS else of_bucket & (its_class == name)
             if rows.any():
-                pools[name, int(start)] = _pool(z[rows], mean[rows], alphas)
+                wider = widening(z[rows], origin[rows], alphas)
+                pools[name, int(start)] = _pool(z[rows], mean[rows], alphas, wider)
     if not pools:
         pools[EVERY_CLASS, 1] = Pool(np.zeros(1), np.zeros((1, len(alphas))))
     return pools
 
 
-def _pool(z: FloatArray, mean: FloatArray, alphas: tuple[float, ...]) -> Pool:
-    """Quantiles of z in bins of equal number by size of the forecast."""
+def _pool(z: FloatArray, mean: FloatArray, alphas: tuple[float, ...], wider: FloatArray) -> Pool:
+    """Quantiles of z in bins of equal number by size of the forecast, so many times farther from the median."""
     bins = int(np.clip(len(z) // ROWS_A_BIN, 1, MOST_BINS))
     edges = np.unique(np.quantile(mean, np.arange(bins) / bins))
     place = np.maximum(np.searchsorted(edges, mean, side="right") - 1, 0)
-    return Pool(edges, np.stack([np.quantile(z[place == number], alphas) for number in range(len(edges))]))
+    found = np.stack([np.quantile(z[place == number], (*alphas, 0.5)) for number in range(len(edges))])
+    median = found[:, -1:]
+    return Pool(edges, median + wider * (found[:, :-1] - median))
 
 
 def residual_quantiles(
