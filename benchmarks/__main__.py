@@ -21,6 +21,7 @@ BENCHMARKS = (
     "quantiles",
     "explanations",
     "new_products",
+    "gate",
 )
 
 
