@@ -23,6 +23,7 @@ BENCHMARKS = (
     "explanations",
     "new_products",
     "drift",
+    "gate",
 )
 
 

@@ -4,6 +4,10 @@ import pandera.pandas as pa
 
 MODEL_NAME = "storecast-demand"
 CHAMPION_ALIAS = "champion"
+CHALLENGER_ALIAS = "challenger"
+PREDECESSOR_ALIAS = "predecessor"
+ALIASES = (CHAMPION_ALIAS, CHALLENGER_ALIAS, PREDECESSOR_ALIAS)
+"""Which version forecasts, which one shadows until the gate decides, and which one forecast before."""
 CHAMPION_MODEL = "champion"
 """How ops.backtest_accuracy calls the champions' own forecasts."""
 
@@ -27,6 +31,22 @@ MEASURES = (
     "skill_over_seasonal_naive",
 )
 """Measures of ops.backtest_accuracy that become metrics of the run."""
+
+DATE = "date"
+CLUSTER = "product_id"
+DEMAND_CLASS = "demand_class"
+UNITS = "units"
+FORECASTS = "forecasts"
+SIDES = (CHAMPION_ALIAS, CHALLENGER_ALIAS)
+CHAMPION_LOSS, CHALLENGER_LOSS = LOSSES = ("champion_loss", "challenger_loss")
+PAIR_SUMS = (
+    *LOSSES,
+    UNITS,
+    FORECASTS,
+    *(f"{side}_{what}" for what in ("units", "inside") for side in SIDES),
+)
+PAIR_COLUMNS = (DATE, CLUSTER, DEMAND_CLASS, *PAIR_SUMS)
+"""What the gate reads: sums over the series and origins that both sides forecast, a row a day, product and class."""
 
 
 class RegisteredModels(pa.DataFrameModel):
