@@ -1,13 +1,15 @@
-"""The drift of the portfolio as an asset."""
+"""The drift of the portfolio and the incidents of the shop as assets."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from storecast.figures import as_markdown
-from storecast.monitoring.contracts import Drift
+from storecast.monitoring.contracts import KIND, RESOLVED_AT, Alerts, Drift
 from storecast.monitoring.plots import drift_plot
+from storecast.monitoring.watch import keep_alerts
 from storecast.monitoring.windows import (
     DAYS_SQL,
     DriftWindows,
@@ -21,6 +23,8 @@ from storecast.warehouse.resources import SettingsResource, WarehouseResource, t
 
 ROOM = "monitoring"
 DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
+JUDGED = ("gold.daily_demand", "gold.forecast_accuracy", "gold.level_forecasts", "ops.reconciliation")
+"""What incidents are read from, or hangs on it: they are judged once these are made."""
 EVIDENTLY = {"kinds": {"duckdb", "python", "evidently"}}
 
 
@@ -38,6 +42,21 @@ def drift(warehouse: WarehouseResource, settings: SettingsResource) -> dg.Output
     except ShortHistoryError as error:
         return not_compared(str(error))
     return compared(warehouse, settings.get(), windows)
+
+
+@dg.asset(
+    **table("ops.alerts", Alerts, room=ROOM),
+    deps=[name.split(".") for name in JUDGED],
+)
+def alerts(warehouse: WarehouseResource, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+    """What went wrong, since when, until when, and who was told: one row an incident.
+
+    Here the tables are judged; the sensor `watch` adds failed runs and checks, and tells people.
+    """
+    rows = keep_alerts(settings.get(), warehouse.open(), datetime.now(UTC).replace(tzinfo=None))
+    still_open = rows[rows[RESOLVED_AT].isna()]
+    by_kind = {str(kind): int(count) for kind, count in still_open[KIND].value_counts().items()}
+    return dg.MaterializeResult(metadata={"open": dg.MetadataValue.json(by_kind), "dagster/row_count": len(rows)})
 
 
 def not_compared(reason: str) -> dg.Output[pd.DataFrame]:
