@@ -11,7 +11,7 @@ from storecast.warehouse.contracts import sql_types
 
 
 def status(rows: list[dict[str, object]]) -> str:
-    alerts = pd.concat([no_alerts().astype(object), pd.DataFrame(rows)]).astype(no_alerts().dtypes.to_dict())
+    alerts = pd.DataFrame(rows, columns=list(no_alerts().columns)).astype(no_alerts().dtypes.to_dict())
     Warehouse(Path("data/warehouse.duckdb")).replace_table("ops.alerts", alerts, sql_types(c.Alerts))
     return CliRunner().invoke(main, ["status"], catch_exceptions=False).output
 

@@ -18,6 +18,7 @@ class World:
     def __init__(self, folder) -> None:
         self.settings = Settings(data_dir=folder)
         self.warehouse = Warehouse(self.settings.warehouse_path)
+        (folder / "instance").mkdir()
         self.instance = dg.DagsterInstance.local_temp(str(folder / "instance"))
         self.broken: set[str] = set()
         self.definitions = dg.Definitions(
