@@ -85,6 +85,11 @@ def test_a_failed_check_is_found_with_its_own_severity_and_one_that_runs_is_unde
     assert judged.kinds == {c.CHECK_FAILURE}
 
 
+def test_before_any_run_or_check_there_is_nothing_to_find():
+    for judged in (f.judge_runs(runs()), f.judge_checks(checks(), NOON)):
+        assert judged.findings.empty
+
+
 def test_a_check_that_says_what_another_kind_says_is_not_told_twice():
     told_elsewhere = [(f"gold/x {name}", f.FAILED, c.WARNING) for name in f.TOLD_ELSEWHERE]
     assert f.judge_checks(checks(*told_elsewhere), datetime(2026, 11, 20)).findings.empty

@@ -62,7 +62,7 @@ def judge_checks(checks: pd.DataFrame, now: pd.Timestamp) -> Judgement:
 
     `checks` has the columns `CHECKS`.
     """
-    own = checks[~checks[CHECK].str.rpartition(" ")[2].isin(TOLD_ELSEWHERE)]
+    own = checks[~checks[CHECK].str.split(" ").str[-1].isin(TOLD_ELSEWHERE)]
     rows = [
         {
             c.KIND: c.CHECK_FAILURE,
