@@ -39,7 +39,9 @@ COLUMN_OF_KIND = {
     "quantity_zero": "quantity",
     "sku_missing": "product_id",
 }
-MOMENTS = {"landed_at", "loaded_at", "published_at", "quarantined_at", "registered_at", "scored_at"}
+MOMENTS = {"landed_at", "loaded_at", "published_at", "quarantined_at", "registered_at", "scored_at"} | {
+    f"{what}_at" for what in ("opened", "last_seen", "resolved", "notified")
+}
 GIVEN_BY_MLFLOW = {"run_id"}
 """What may differ between two folders filled from the same files: when it happened, and MLflow's random id."""
 

@@ -71,7 +71,9 @@ def test_a_product_that_moves_between_channels_is_mix_and_one_that_moves_in_one_
 
 
 def test_what_forecasts_miss_weighs_more_than_the_same_evidence_in_an_input():
-    rows = judged(measures(("A", "shop", c.FORECAST, c.BIAS, 12.0, 0.2), ("A", "shop", c.LEVEL, c.UNITS, 12.0, 0.2)))
+    rows = judged(
+        measures(("A", "shop", c.FORECAST, c.FORECAST_BIAS, 12.0, 0.2), ("A", "shop", c.LEVEL, c.UNITS, 12.0, 0.2))
+    )
     bias, level = (rows[(rows["product_id"] == "A") & (rows["kind"] == kind)].iloc[0] for kind in (c.FORECAST, c.LEVEL))
     weights = np.where(rows["kind"] == c.FORECAST, FORECAST_WEIGHT, 1.0)
     np.testing.assert_allclose(rows["q_value"], weighted_q_values(rows["p_value"], weights))

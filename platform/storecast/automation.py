@@ -5,6 +5,7 @@ Each room's own sensors and schedules lie in its `automation` module.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,10 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from storecast.forecasting.assets import PRODUCTS
+from storecast.monitoring.automation import look_at_shop
+from storecast.settings import Settings
 from storecast.shop import StageError
+from storecast.warehouse import LeaseError
 from storecast.warehouse.assets import PUBLISHED
 
 CHAINED_BY = "storecast/chained_by"
@@ -110,6 +114,16 @@ def run_stages(
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance, starter)
         return [_run_stage(definitions, instance, stage, on_stage, starter, configs or {}) for stage in stages]
+
+
+def look_after(definitions: dg.Definitions, settings: Settings, say: Callable[[str], None]) -> None:
+    """Look for incidents as the sensor `watch` does, for runs without a daemon; a busy warehouse is no error."""
+    checks = definitions.resolve_asset_graph().asset_check_keys
+    with dg.DagsterInstance.get() as instance:
+        try:
+            look_at_shop(settings, instance, checks, datetime.now(UTC).replace(tzinfo=None), say)
+        except LeaseError as error:
+            say(f"nobody looked for incidents: {error}")
 
 
 def end_dead_runs(instance: dg.DagsterInstance, starter: str = CLI) -> None:

@@ -13,6 +13,7 @@ from storecast.ingestion import assets as ingestion
 from storecast.ingestion import automation as ingestion_automation
 from storecast.ingestion import checks as ingestion_checks
 from storecast.monitoring import assets as monitoring
+from storecast.monitoring import automation as monitoring_automation
 from storecast.monitoring import checks as monitoring_checks
 from storecast.registry import assets as registry
 from storecast.registry import checks as registry_checks
@@ -35,7 +36,7 @@ def compose(settings: Settings) -> dg.Definitions:
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
         jobs=[*automation.JOBS.values(), automation.TUNE],
         schedules=ingestion_automation.SCHEDULES,
-        sensors=[*ingestion_automation.SENSORS, *automation.followers()],
+        sensors=[*ingestion_automation.SENSORS, *monitoring_automation.SENSORS, *automation.followers()],
         resources=resources_of(settings),
         loggers={"progress": progress.progress_logger, "console": dg.colored_console_logger},
         executor=dg.in_process_executor,

@@ -48,7 +48,11 @@ def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> N
         if state == _last_state(settings):
             report(f"Nothing is new in {resolve_source(settings).folder}: {settings.published_path} is up to date.")
         else:
-            automation.run_stages(compose(settings), on_stage=lambda stage: report(f"\n{STAGE_TITLES[stage]}"))
+            definitions = compose(settings)
+            try:
+                automation.run_stages(definitions, on_stage=lambda stage: report(f"\n{STAGE_TITLES[stage]}"))
+            finally:
+                automation.look_after(definitions, settings, report)
             _remember(settings, state)
     report("\n" + summary.of(Warehouse(settings.warehouse_path), settings))
     report(f"Done in {time.monotonic() - started:.0f} s.")

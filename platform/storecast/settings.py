@@ -78,6 +78,11 @@ class Settings(BaseSettings):
     )
     lease_timeout_seconds: float = Field(default=900.0, gt=0, description="Longest wait for the warehouse.")
 
+    alert_repeat_hours: float = Field(default=24.0, gt=0, description="An open incident is told again after so long.")
+    alert_stale_hours: float = Field(default=6.0, gt=0, description="Forecasts may lag a landing for so long.")
+    alert_quarantine_share: float = Field(default=0.05, ge=0, le=1, description="Share of rows set aside, per entity.")
+    alert_bias: float = Field(default=0.15, gt=0, description="Forecast less sold, over sold, in absolute value.")
+
     dagster_port: int = 3000
     mlflow_port: int = 5000
     reports_port: int = 3001
@@ -122,6 +127,11 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """HTML reports."""
         return self.data_dir / "reports"
+
+    @property
+    def alerts_dir(self) -> Path:
+        """Who was told of which incident."""
+        return self.data_dir / "alerts"
 
     @property
     def tuning_path(self) -> Path:

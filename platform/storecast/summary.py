@@ -36,16 +36,21 @@ where window_end_date > (select max(window_end_date) from live) - {LIVE_DAYS}
 group by level
 having sum(units) > 0
 """
+OPEN_INCIDENTS = """
+select kind, severity, count(*) as incidents, min(opened_at) as opened_at, min_by(subject, opened_at) as subject,
+       min_by(message, opened_at) as message, min_by(next_step, opened_at) as next_step
+from ops.alerts where resolved_at is null group by kind, severity order by severity, opened_at, kind
+"""
 LEVELS = ("product_channel", "product", "category", "channel", "total")
 
 
 def of(warehouse: Warehouse, settings: Settings) -> str:
     """Return the summary of what the data folder holds now."""
     if not warehouse.exists("gold.demand_forecasts"):
-        return f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
-    return "\n".join(
-        [_rows(warehouse), _products(warehouse), "", _accuracy(warehouse), *_live(warehouse), "", _next(settings)]
-    )
+        nothing_yet = f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
+        return "\n".join([nothing_yet, *_incidents(warehouse)])
+    parts = [_rows(warehouse), _products(warehouse), "", _accuracy(warehouse), *_live(warehouse)]
+    return "\n".join([*parts, *_incidents(warehouse), "", _next(settings)])
 
 
 def _rows(warehouse: Warehouse) -> str:
@@ -100,6 +105,16 @@ def _live(warehouse: Warehouse) -> list[str]:
         for level in shown
         if level in table.index
     ]
+
+
+def _incidents(warehouse: Warehouse) -> list[str]:
+    """Return what is wrong now, a line and a next step for each kind, as the last look has found it."""
+    lines = []
+    for row in warehouse.read(OPEN_INCIDENTS).itertuples() if warehouse.exists("ops.alerts") else ():
+        others = f" and {row.incidents - 1:,} more" if row.incidents > 1 else ""
+        lines.append(f"  {row.severity}: {row.kind.replace('_', ' ')}: {row.subject}{others}: {row.message}")
+        lines.append(f"    since {row.opened_at:%Y-%m-%d %H:%M} UTC; next: {row.next_step}")
+    return ["", "Open incidents:", *lines] if lines else []
 
 
 def _next(settings: Settings) -> str:

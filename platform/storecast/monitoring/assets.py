@@ -1,5 +1,6 @@
-"""The drift of the portfolio as an asset."""
+"""The drift of the portfolio and the incidents of the shop as assets."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -7,9 +8,10 @@ import pandas as pd
 
 from storecast.figures import as_markdown
 from storecast.monitoring import contracts as c
-from storecast.monitoring.contracts import Drift
+from storecast.monitoring.contracts import KIND, RESOLVED_AT, Alerts, Drift
 from storecast.monitoring.plots import drift_plot, product_drift_plot
 from storecast.monitoring.product_drift import product_drift as product_drift_rows
+from storecast.monitoring.watch import keep_alerts
 from storecast.monitoring.windows import (
     DAYS_SQL,
     DriftWindows,
@@ -25,6 +27,8 @@ ROOM = "monitoring"
 DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
 DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
 PRODUCTS = dg.AssetKey(["silver", "products"])
+JUDGED = ("gold.daily_demand", "gold.forecast_accuracy", "gold.level_forecasts", "ops.reconciliation")
+"""What incidents are read from, or hangs on it: they are judged once these are made."""
 EVIDENTLY = {"kinds": {"duckdb", "python", "evidently"}}
 
 
@@ -42,6 +46,21 @@ def drift(warehouse: WarehouseResource, settings: SettingsResource) -> dg.Output
     except ShortHistoryError as error:
         return not_compared(str(error))
     return compared(warehouse, settings.get(), windows)
+
+
+@dg.asset(
+    **table("ops.alerts", Alerts, room=ROOM),
+    deps=[name.split(".") for name in JUDGED],
+)
+def alerts(warehouse: WarehouseResource, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+    """What went wrong, since when, until when, and who was told: one row an incident.
+
+    Here the tables are judged; the sensor `watch` adds failed runs and checks, and tells people.
+    """
+    rows = keep_alerts(settings.get(), warehouse.open(), datetime.now(UTC).replace(tzinfo=None))
+    still_open = rows[rows[RESOLVED_AT].isna()]
+    by_kind = {str(kind): int(count) for kind, count in still_open[KIND].value_counts().items()}
+    return dg.MaterializeResult(metadata={"open": dg.MetadataValue.json(by_kind), "dagster/row_count": len(rows)})
 
 
 def not_compared(reason: str) -> dg.Output[pd.DataFrame]:

@@ -17,7 +17,7 @@ SCOPES = (SERIES, CHANNEL, PORTFOLIO)
 
 LEVEL, SEASON, PRICE, MIX = "level", "season", "price", "mix"
 STOCK_OUT, DATA_FAULT, FORECAST = "stock_out", "data_fault", "forecast"
-KINDS = (LEVEL, SEASON, PRICE, MIX, STOCK_OUT, DATA_FAULT, FORECAST)
+DRIFT_KINDS = (LEVEL, SEASON, PRICE, MIX, STOCK_OUT, DATA_FAULT, FORECAST)
 
 UNITS = "units"
 UNIT_PRICE = "unit_price"
@@ -25,8 +25,8 @@ IS_IN_STOCK = "is_in_stock"
 CHANNEL_SHARE = "channel_share"
 WEEK_TIMING = "week_timing"
 FEED = "feed"
-BIAS = "bias"
-ERROR = "error"
+FORECAST_BIAS = "bias"
+FORECAST_ERROR = "error"
 WEEKDAY = "weekday"
 NUMERICAL = (UNIT_PRICE, "discount_share", UNITS)
 CATEGORICAL = ("is_on_promotion", IS_IN_STOCK, "has_event", WEEKDAY)
@@ -62,7 +62,7 @@ class ProductDrift(pa.DataFrameModel):
     scope: str = pa.Field(isin=SCOPES, description="A product in a channel, a whole channel, or the portfolio.")
     product_id: str = pa.Field(str_length={"min_value": 1}, description="`all` in rows of a channel or the portfolio.")
     channel: str = pa.Field(str_length={"min_value": 1}, description="`all` in rows of the portfolio.")
-    kind: str = pa.Field(isin=KINDS)
+    kind: str = pa.Field(isin=DRIFT_KINDS)
     feature: str = pa.Field(str_length={"min_value": 1}, description="What was measured.")
     window_days: int = pa.Field(ge=1, description="Days up to the report's that differ most from those before.")
     statistic: float = pa.Field(description="Shift over the series' own spread; of a stop, -log of its chance.")
@@ -71,7 +71,7 @@ class ProductDrift(pa.DataFrameModel):
     q_value: float = pa.Field(ge=0, le=1, description="False discovery rate at which the row is a discovery.")
     threshold: float = pa.Field(gt=0, le=1, description="Highest q_value that is drift, by the number of series.")
     is_drifted: bool
-    explained_by: str = pa.Field(nullable=True, isin=KINDS, description="Kind that accounts for the row instead.")
+    explained_by: str = pa.Field(nullable=True, isin=DRIFT_KINDS, description="Kind that accounts for the row instead.")
     change_date: pa.DateTime = pa.Field(description="First day of the change, as estimated.")
 
     class Config:
@@ -83,4 +83,56 @@ class ProductDrift(pa.DataFrameModel):
 DRIFTED_SERIES_SHARE = 0.1
 """Share of series with drift of their own from which on the check warns: then it is no matter of single products."""
 
-TABLES = {"ops.drift": Drift, "ops.product_drift": ProductDrift}
+
+RUN_FAILURE = "run_failure"
+CHECK_FAILURE = "check_failure"
+STALE_FORECASTS = "stale_forecasts"
+FEED_STOPPED = "feed_stopped"
+QUARANTINE_RATE = "quarantine_rate"
+BIAS = "bias"
+WORSE_THAN_NAIVE = "worse_than_naive"
+INCIDENT_KINDS = (RUN_FAILURE, STALE_FORECASTS, FEED_STOPPED, QUARANTINE_RATE, BIAS, WORSE_THAN_NAIVE, CHECK_FAILURE)
+"""What an incident can be, the most urgent first."""
+
+WARNING = "warning"
+ERROR = "error"
+SEVERITIES = (WARNING, ERROR)
+
+KIND = "kind"
+SUBJECT = "subject"
+SEVERITY = "severity"
+MESSAGE = "message"
+NEXT_STEP = "next_step"
+OPENED_AT = "opened_at"
+ENDED_AT = "ended_at"
+LAST_SEEN_AT = "last_seen_at"
+RESOLVED_AT = "resolved_at"
+NOTIFIED_AT = "notified_at"
+INCIDENT = (KIND, SUBJECT, OPENED_AT)
+"""What tells one incident from another."""
+
+FINDING = (KIND, SUBJECT, SEVERITY, MESSAGE, NEXT_STEP, OPENED_AT, ENDED_AT)
+"""Columns of what a look at the shop finds wrong; `ended_at` is null for what still is."""
+
+
+class Alerts(pa.DataFrameModel):
+    """One row an incident: something that was wrong with a subject, from when until when, and who was told."""
+
+    kind: str = pa.Field(isin=INCIDENT_KINDS)
+    subject: str = pa.Field(str_length={"min_value": 1}, description="Job, product, feed, entity, level or check.")
+    severity: str = pa.Field(isin=SEVERITIES)
+    message: str = pa.Field(description="What is wrong, in a sentence.")
+    next_step: str = pa.Field(description="One thing to do about it.")
+    opened_at: pa.DateTime = pa.Field(description="UTC.")
+    last_seen_at: pa.DateTime = pa.Field(description="UTC; to a quarter of an hour.")
+    resolved_at: pa.DateTime = pa.Field(nullable=True, description="UTC; null while it is open.")
+    notified_at: pa.DateTime = pa.Field(nullable=True, description="UTC; when the last receiver was told; null before.")
+
+    class Config:
+        """One row an incident; the same subject may have another one later."""
+
+        strict = True
+        unique = list(INCIDENT)  # noqa: RUF012 - pandera's spelling
+
+
+TABLES = {"ops.drift": Drift, "ops.product_drift": ProductDrift, "ops.alerts": Alerts}

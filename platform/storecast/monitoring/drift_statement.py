@@ -135,13 +135,13 @@ CONTRASTS_SQL: Final = (
         ) where now is not null and before is not null
         union all
         select
-            '{c.SERIES}', product_id, channel, '{c.FORECAST}', '{c.BIAS}', age, window_weeks, own, expected,
+            '{c.SERIES}', product_id, channel, '{c.FORECAST}', '{c.FORECAST_BIAS}', age, window_weeks, own, expected,
             2 * sqrt(own + 0.375) - 2 * sqrt(expected + 0.375) as biased, biased,
             sqrt(variance / greatest(expected, 1e-9))
         from missed where weeks = window_weeks
         union all
         select
-            '{c.SERIES}', product_id, channel, '{c.FORECAST}', '{c.ERROR}', age, window_weeks, error,
+            '{c.SERIES}', product_id, channel, '{c.FORECAST}', '{c.FORECAST_ERROR}', age, window_weeks, error,
             sqrt(2 / pi()) * deviation,
             greatest(error - sqrt(2 / pi()) * deviation, 0) / sqrt(variance * (1 - 2 / pi())) as surplus, surplus, 1.0
         from missed where weeks = window_weeks

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from storecast.figures import new_figure
-from storecast.monitoring.contracts import KINDS
+from storecast.monitoring.contracts import DRIFT_KINDS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,13 +40,13 @@ def product_drift_plot(rows: pd.DataFrame) -> "Figure":
     """Draw how significant each row of ops.product_drift is, by kind, the drifted ones in red."""
     figure = new_figure(7.0, 3.2)
     axes = figure.subplots()
-    place = rows["kind"].map(KINDS.index).to_numpy(float)
+    place = rows["kind"].map(DRIFT_KINDS.index).to_numpy(float)
     jitter = np.linspace(-0.3, 0.3, len(rows)) if len(rows) else np.empty(0)
     height = -np.log10(np.maximum(rows["p_value"].to_numpy(float), LEAST_P_VALUE))
     for flag, colour, label in ((False, CALM, "calm, or accounted for"), (True, DRIFTED, "drifted")):
         chosen = rows["is_drifted"].to_numpy(bool) == flag
         axes.scatter((place + jitter)[chosen], height[chosen], s=8, color=colour, label=label)
-    axes.set_xticks(range(len(KINDS)), KINDS, fontsize="small")
+    axes.set_xticks(range(len(DRIFT_KINDS)), DRIFT_KINDS, fontsize="small")
     axes.set_xlabel("kind of drift")
     axes.set_ylabel("-log10 of the p-value")
     axes.legend(loc="upper right", fontsize="small")

@@ -24,6 +24,7 @@ PUBLISHED_LAST = (
     "gold.lost_demand",
     "gold.planned_drivers",
     "gold.revenue_forecasts",
+    "ops.alerts",
     "ops.drift",
     "ops.model_scores",
     "ops.product_drift",
