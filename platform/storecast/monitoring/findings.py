@@ -93,7 +93,8 @@ BIAS_SQL = """
 
 WORSE_SQL = """
     select level as subject, avg(skill_over_seasonal_naive) as skill from gold.forecast_accuracy
-    where model = 'champion' and demand_class = 'all' and split = 'evaluation' group by level having skill <= 0 order by all
+    where model = 'champion' and demand_class = 'all' and split = 'evaluation'
+    group by level having skill <= 0 order by all
 """
 
 
