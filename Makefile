@@ -22,8 +22,8 @@ up: $(INSTALLED) ## start Dagster's UI and daemon and MLflow's UI
 down: $(INSTALLED) ## end what `make up` started
 	@$(BIN)/storecast down
 
-test: $(INSTALLED) ## the whole test suite, fast tests first; ARGS=… go to pytest
-	$(BIN)/pytest $(ARGS)
+test: $(INSTALLED) ## the whole test suite, fast tests first, on up to four cores; ARGS=… go to pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 $(ARGS)
 
 check: $(INSTALLED) ## linters, types, import contracts, size limits
 	$(BIN)/ruff check

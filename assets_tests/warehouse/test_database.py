@@ -289,7 +289,8 @@ def test_the_content_hash_differs_where_the_rows_do(memory, rows, others):
 @given(st.text(min_size=1).filter(lambda name: "\0" not in name))
 def test_any_name_can_be_quoted(memory, name):
     memory.execute(f"create or replace temp table {quote(name)} as select 1 as one")
-    assert memory.execute("select count(*) from duckdb_tables() where table_name = ?", [name]).fetchone() == (1,)
+    found = memory.execute("select count(*) from duckdb_tables() where table_name = ? and temporary", [name])
+    assert found.fetchone() == (1,)
     memory.execute(f"drop table {quote(name)}")
 
 

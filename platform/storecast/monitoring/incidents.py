@@ -81,13 +81,13 @@ def update_alerts(alerts: pd.DataFrame, judgement: Judgement, now: datetime) -> 
     seen: set[int] = set()
     for finding in judgement.findings.to_dict("records"):
         own = known.setdefault((finding[c.KIND], finding[c.SUBJECT]), [])
-        row = next((row for row in own if _is_same(row, finding)), None)
-        if row is None:
-            row = dict.fromkeys(COLUMNS) | {c.OPENED_AT: finding[c.OPENED_AT], c.LAST_SEEN_AT: now}
-            own.append(row)
-            rows.append(row)
-        _see(row, finding, now)
-        seen.add(id(row))
+        incident = next((row for row in own if _is_same(row, finding)), None)
+        if incident is None:
+            incident = dict.fromkeys(COLUMNS) | {c.OPENED_AT: finding[c.OPENED_AT], c.LAST_SEEN_AT: now}
+            own.append(incident)
+            rows.append(incident)
+        _see(incident, finding, now)
+        seen.add(id(incident))
     for row in rows:
         is_judged = row[c.KIND] in judgement.kinds and (row[c.KIND], row[c.SUBJECT]) not in judgement.undecided
         if row[c.RESOLVED_AT] is None and is_judged and id(row) not in seen:
