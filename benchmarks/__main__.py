@@ -9,7 +9,7 @@ from benchmarks.rows import show, write
 
 BENCHMARKS = (
     "m5",
-    "loop",
+    "cheap",
     "backtest",
     "scale",
     "out_of_core",

@@ -19,7 +19,7 @@ from statsforecast import StatsForecast, models
 from utilsforecast.evaluation import evaluate
 from utilsforecast.losses import bias, mae, mase, rmsse
 
-from benchmarks.loop import long_frame
+from benchmarks.cheap import long_frame
 from benchmarks.m5_data import HORIZON, OFFICIAL_ORIGIN, m5_panel
 from benchmarks.measuring import measure, timed
 from benchmarks.rows import Row

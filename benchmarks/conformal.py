@@ -20,7 +20,7 @@ from sktime.forecasting.conformal import ConformalIntervals
 from sktime.forecasting.naive import NaiveForecaster
 
 from benchmarks.backtest import read, store
-from benchmarks.loop import sktime_frame
+from benchmarks.cheap import sktime_frame
 from benchmarks.m5_data import HORIZON, LAST_DAY, m5_panel
 from benchmarks.measuring import measure, timed
 from benchmarks.quantile_scores import (

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from statsforecast import StatsForecast, models
 
-from benchmarks.loop import long_frame
+from benchmarks.cheap import long_frame
 from benchmarks.m5_data import HORIZON, OFFICIAL_ORIGIN, m5_panel
 from benchmarks.measuring import measure
 from benchmarks.reconcile import LEVELS
