@@ -19,10 +19,9 @@ def is_transient(error: BaseException | None) -> bool:
     """
     if error is None:
         return False
-    may_pass = isinstance(error, LeaseTimeoutError | ConnectionError | TimeoutError)
-    return (
-        may_pass or any(words in str(error) for words in LOCKED) or is_transient(error.__cause__ or error.__context__)
-    )
+    if isinstance(error, LeaseTimeoutError | ConnectionError | TimeoutError):
+        return True
+    return any(words in str(error) for words in LOCKED) or is_transient(error.__cause__ or error.__context__)
 
 
 def wait_seconds(attempt: int, chance: random.Random) -> float:
