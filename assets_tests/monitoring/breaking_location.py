@@ -71,7 +71,7 @@ ASSETS = [
     goes_down_with_the_daemon_once,
 ]
 JOBS = [dg.define_asset_job(f"{asset.key.path[-1]}_job", [asset]) for asset in ASSETS]
-LIMITS = {"hangs_job": {"dagster/max_runtime": "70"}}
+LIMITS = {"hangs_job": {"dagster/max_runtime": "70", "dagster/max_retries": "0"}}
 
 
 @dg.sensor(jobs=JOBS, minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING)

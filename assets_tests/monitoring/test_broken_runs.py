@@ -11,8 +11,11 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.freshness import FreshnessState
 
+from storecast.monitoring import contracts as c
+from storecast.monitoring.watch import stored_alerts
 from storecast.services import running_services, start_services, write_instance_config
 from storecast.settings import Settings
+from storecast.warehouse import Warehouse
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -60,7 +63,7 @@ class Place:
         states = [state for state in self.instance.all_instigator_state() if state.instigator_name == "watch"]
         return max((state.instigator_data.last_tick_timestamp or 0.0 for state in states), default=0.0)
 
-    def wait(self, what: str, is_done: Callable[[], bool], seconds: float = 240.0) -> None:
+    def wait(self, what: str, is_done: Callable[[], bool], seconds: float = 400.0) -> None:
         deadline = time.monotonic() + seconds
         while not is_done():
             if time.monotonic() > deadline:
@@ -93,10 +96,13 @@ def test_runs_that_break_are_started_again_where_that_may_help_and_never_for_eve
     spans = place.spans()
     assert all(end <= start for (_, end, _), (start, _, _) in pairwise(spans)), "two runs at once"
     assert all(70 <= end - start <= 150 for start, end, job in spans if job == f"{HANGS}_job")
+    assert place.statuses(HANGS) == [dg.DagsterRunStatus.CANCELED]
     assert place.statuses(LOCKED) == [FAILURE, SUCCESS]
     assert place.statuses(WRONG) == [FAILURE]
-    tries = {job: place.attempts(job) for job in (LOCKED, WRONG, KILLED, WITH_DAEMON)}
-    assert tries == {LOCKED: 2, WRONG: 1, KILLED: 3, WITH_DAEMON: 2}
+    told = stored_alerts(Warehouse(place.settings.warehouse_path))
+    assert {f"{job}_job" for job in (HANGS, WRONG, KILLED)} <= set(told[c.SUBJECT])
+    tries = {job: place.attempts(job) for job in (HANGS, LOCKED, WRONG, KILLED, WITH_DAEMON)}
+    assert tries == {HANGS: 1, LOCKED: 2, WRONG: 1, KILLED: 3, WITH_DAEMON: 2}
     [fresh] = place.instance.get_freshness_state_records([TABLE]).values()
     assert fresh.freshness_state is FreshnessState.PASS
     record_property("five runs that break, s", round(time.monotonic() - began))

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.tags import GRPC_INFO_TAG, RETRY_NUMBER_TAG, RETRY_ON_ASSET_OR_OP_FAILURE_TAG
+from dagster._core.storage.tags import GRPC_INFO_TAG, RETRY_NUMBER_TAG, RETRY_ON_ASSET_OR_OP_FAILURE_TAG, WILL_RETRY_TAG
 
 from storecast.monitoring import contracts as c
 from storecast.monitoring import run_findings as f
@@ -33,7 +33,7 @@ MEMORY = timedelta(days=7)
 
 BY_HAND = "__ASSET_JOB"
 PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 STATUS = {
     AssetCheckExecutionRecordStatus.SUCCEEDED: f.PASSED,
@@ -88,10 +88,11 @@ def finished_runs(instance: dg.DagsterInstance, since: datetime) -> pd.DataFrame
             f.JOB: _job_of(record.dagster_run),
             f.PARTITION: _partition_of(record.dagster_run),
             f.RUN_ID: record.dagster_run.run_id,
-            f.HAS_FAILED: record.dagster_run.status is dg.DagsterRunStatus.FAILURE,
+            f.HAS_FAILED: _has_failed(record.dagster_run),
             f.FINISHED_AT: _moment(record.end_time or record.update_timestamp.timestamp()),
         }
         for record in records
+        if record.dagster_run.is_success or _has_failed(record.dagster_run)
     ]
     return pd.DataFrame(rows, columns=list(f.RUNS)).astype({f.HAS_FAILED: bool, f.FINISHED_AT: "datetime64[ns]"})
 
@@ -126,6 +127,14 @@ def _job_of(run: dg.DagsterRun) -> str:
     names = sorted(key.to_user_string() for key in run.asset_selection or ())
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{names[0]}{others}" if names else "assets"
+
+
+def _has_failed(run: dg.DagsterRun) -> bool:
+    """Tell a run that failed, or was ended for taking too long, from one that a person has cancelled.
+
+    Dagster says of the former, and of no other, whether it will be started again.
+    """
+    return run.status is dg.DagsterRunStatus.FAILURE or WILL_RETRY_TAG in run.tags
 
 
 def _partition_of(run: dg.DagsterRun) -> str:
