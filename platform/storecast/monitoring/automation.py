@@ -34,7 +34,8 @@ MEMORY = timedelta(days=7)
 BY_HAND = "__ASSET_JOB"
 PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+AT_WORK = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""Not those that are only starting: one started again has its parent's server among its tags until then."""
 STATUS = {
     AssetCheckExecutionRecordStatus.SUCCEEDED: f.PASSED,
     AssetCheckExecutionRecordStatus.FAILED: f.FAILED,
