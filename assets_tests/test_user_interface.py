@@ -235,6 +235,8 @@ def kill_in_a_tick(settings: Settings, sensor: str, since: float) -> None:
             assert time.monotonic() < deadline, f"{sensor} did not look"
             time.sleep(0.01)
     os.killpg(daemon.pid, signal.SIGKILL)
+    while daemon in running_services(settings):
+        time.sleep(0.01)
 
 
 def assert_each_stage_was_started_once_by_the_one_before(dagster: Dagster, known: set[str]) -> None:

@@ -44,6 +44,7 @@ class Place:
         """Kill the daemon, its code server and the run's process at once, as a machine that loses power does."""
         [daemon] = [service for service in running_services(self.settings) if service.name == "dagster-daemon"]
         os.killpg(daemon.pid, signal.SIGKILL)
+        self.wait("the daemon's death", lambda: daemon not in running_services(self.settings))
 
     def attempts(self, job: str) -> int:
         return len(list((self.folder / "attempts").glob(f"{job}-*")))
