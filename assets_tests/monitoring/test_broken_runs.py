@@ -97,7 +97,7 @@ def test_runs_that_break_are_started_again_where_that_may_help_and_never_for_eve
     spans = place.spans()
     assert all(end <= start for (_, end, _), (start, _, _) in pairwise(spans)), "two runs at once"
     assert all(70 <= end - start <= 150 for start, end, job in spans if job == f"{HANGS}_job")
-    assert place.statuses(HANGS) == [dg.DagsterRunStatus.CANCELED]
+    assert place.statuses(HANGS) in ([FAILURE], [dg.DagsterRunStatus.CANCELED]), "whoever of worker and daemon is first"
     assert place.statuses(LOCKED) == [FAILURE, SUCCESS]
     assert place.statuses(WRONG) == [FAILURE]
     told = stored_alerts(Warehouse(place.settings.warehouse_path))
