@@ -83,7 +83,9 @@ def picture_of(definitions: dg.Definitions) -> dict[str, Any]:
             for job in automation.JOBS
         },
         "schedules": {schedule.name: schedule.job_name for schedule in definitions.schedules or []},
-        "sensors": {sensor.name: sensor.job_name if sensor.targets else None for sensor in definitions.sensors or []},
+        "sensors": {
+            sensor.name: sorted(target.job_name for target in sensor.targets) for sensor in definitions.sensors or []
+        },
     }
 
 

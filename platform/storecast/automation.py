@@ -6,20 +6,23 @@ Each room's own sensors and schedules lie in its `automation` module.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from storecast.forecasting.assets import PRODUCTS
+from storecast.forecasting.due_training import due_now
 from storecast.monitoring.automation import look_at_shop
 from storecast.settings import Settings
 from storecast.shop import StageError
-from storecast.warehouse import LeaseError
+from storecast.warehouse import LeaseError, Warehouse
 from storecast.warehouse.assets import PUBLISHED
+from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
 CHAINED_BY = "storecast/chained_by"
+REASON = "storecast/reason"
 CLI = "storecast_run"
 TUNING_CLI = "storecast_tune"
 
@@ -63,27 +66,61 @@ TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for s
 
 
 def followers() -> list[dg.SensorDefinition]:
-    """Return the sensors that start each stage when the one before it succeeded."""
-    return [_follower(before, after) for before, after in pairwise(JOBS)]
+    """Return the sensors that start each stage when the one before it succeeded.
+
+    After `refresh` that is `train` only where a training is due: so a calm catalogue is trained anew by the age of its
+    training in days of data, and no schedule is needed.
+    """
+    return [_after_refresh(), _follower("train", "forecast"), _follower("forecast", "publish")]
+
+
+def _after_refresh() -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name="train_or_forecast_follows_refresh",
+        request_jobs=[JOBS["train"], JOBS["forecast"]],
+        description="Starts `train` when `refresh` succeeded and a training is due, else `forecast` at once, unless "
+        "that run belongs to `storecast run`.",
+        **_of_successes("refresh"),
+    )
+    def follow(
+        context: dg.RunStatusSensorContext, warehouse: WarehouseResource, settings: SettingsResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        due = due_now(warehouse.open(), settings.get())
+        return _request(context, "train" if due.is_due else "forecast", {REASON: due.reason})
+
+    return follow
 
 
 def _follower(before: str, after: str) -> dg.SensorDefinition:
     @dg.run_status_sensor(
         name=f"{after}_follows_{before}",
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[JOBS[before]],
         request_job=JOBS[after],
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=5,
         description=f"Starts `{after}` when `{before}` succeeded, unless that run belongs to `storecast run`.",
+        **_of_successes(before),
     )
     def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        if CHAINED_BY in context.dagster_run.tags:
-            return dg.SkipReason(f"run {context.dagster_run.run_id} is chained by its starter")
-        tags = partition_range(context.instance) if after == "forecast" else {}
-        return dg.RunRequest(run_key=context.dagster_run.run_id, job_name=after, tags=tags)
+        return _request(context, after)
 
     return follow
+
+
+def _of_successes(job: str) -> dict[str, Any]:
+    return {
+        "run_status": dg.DagsterRunStatus.SUCCESS,
+        "monitored_jobs": [JOBS[job]],
+        "default_status": dg.DefaultSensorStatus.RUNNING,
+        "minimum_interval_seconds": 5,
+    }
+
+
+def _request(
+    context: dg.RunStatusSensorContext, job: str, tags: Mapping[str, str] = MappingProxyType({})
+) -> dg.RunRequest | dg.SkipReason:
+    """Request a job once for the run that succeeded, whatever the job is when the tick is repeated."""
+    if CHAINED_BY in context.dagster_run.tags:
+        return dg.SkipReason(f"run {context.dagster_run.run_id} is chained by its starter")
+    keys = partition_range(context.instance) if job == "forecast" else {}
+    return dg.RunRequest(run_key=context.dagster_run.run_id, job_name=job, tags={**tags, **keys})
 
 
 def partition_range(instance: dg.DagsterInstance) -> dict[str, str]:
@@ -98,9 +135,22 @@ def partition_range(instance: dg.DagsterInstance) -> dict[str, str]:
     return {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
 
 
+def run_main_line(
+    definitions: dg.Definitions, settings: Settings, on_stage: Callable[[str], None], say: Callable[[str], None]
+) -> None:
+    """Run the stages from source files to publication: a training only where one is due; `say` tells why or why not.
+
+    Raises what `run_stages` raises.
+    """
+    run_stages(definitions, ["refresh"], on_stage)
+    due = due_now(Warehouse(settings.warehouse_path, settings.lease_timeout_seconds), settings)
+    say(f"{'Training' if due.is_due else 'No training'}: {due.reason}.")
+    run_stages(definitions, [*(["train"] if due.is_due else []), "forecast", "publish"], on_stage)
+
+
 def run_stages(
     definitions: dg.Definitions,
-    stages: Iterable[str] = JOBS,
+    stages: Iterable[str],
     on_stage: Callable[[str], None] = lambda _: None,
     *,
     starter: str = CLI,

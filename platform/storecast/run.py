@@ -50,7 +50,7 @@ def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> N
         else:
             definitions = compose(settings)
             try:
-                automation.run_stages(definitions, on_stage=lambda stage: report(f"\n{STAGE_TITLES[stage]}"))
+                automation.run_main_line(definitions, settings, lambda stage: report(f"\n{STAGE_TITLES[stage]}"), report)
             finally:
                 automation.look_after(definitions, settings, report)
             _remember(settings, state)

@@ -21,7 +21,8 @@ from storecast.forecasting.registry import REGISTRY, ModelSpec
 from storecast.forecasting.selection import members, picked
 from storecast.forecasting.unconstraining import unconstrained
 
-ID_LENGTH: Final = 16
+HASH_LENGTH: Final = 12
+JOIN: Final = "-"
 TextArray = npt.NDArray[np.object_]
 
 
@@ -43,13 +44,26 @@ class ChampionForecasts:
 
 
 def training_id_of(snapshot_hash: str, parameters: Mapping[str, Any]) -> str:
-    """What names a training: a hash of the data's hash and all parameters, so the same training has the same name.
+    """What names a training: a hash of all parameters and one of its data's, so the same training has the same name.
 
     >>> training_id_of("abc", {"seed": 1}) == training_id_of("abc", {"seed": 1}) != training_id_of("abc", {"seed": 2})
     True
     """
-    text = json.dumps([snapshot_hash, parameters], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+    return JOIN.join(_short_hash(part) for part in (parameters, snapshot_hash))
+
+
+def is_decided_by(training_id: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether a training was decided by these parameters, whatever its data.
+
+    >>> is_decided_by(training_id_of("abc", {"seed": 1}), {"seed": 1})
+    True
+    """
+    return training_id.split(JOIN)[0] == _short_hash(parameters)
+
+
+def _short_hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
 
 def train_global_models(

@@ -23,10 +23,15 @@ DECIDING: Final = frozenset({"horizon_days", "selection_origins", "evaluation_or
 
 def training_of(warehouse: Warehouse, shop: Settings) -> tuple[str, str]:
     """The training's id and the hash of the data it sees; the id changes with data, settings, tuning and code."""
-    snapshot_hash, tuned = snapshot_hash_of(warehouse), read_tuned(warehouse)
+    snapshot_hash = snapshot_hash_of(warehouse)
+    return training_id_of(snapshot_hash, deciding(warehouse, shop)), snapshot_hash
+
+
+def deciding(warehouse: Warehouse, shop: Settings) -> dict[str, Any]:
+    """What decides a training besides its data: settings, code and tuned parameters."""
+    tuned = read_tuned(warehouse)
     decides = {**shop.model_dump(include={*DECIDING, "models"}), "code": code_hash()}
-    decides |= {"tuned": dict(zip(tuned[c.MODEL], tuned[c.PARAMETERS], strict=True))} if len(tuned) else {}
-    return training_id_of(snapshot_hash, decides), snapshot_hash
+    return decides | ({"tuned": dict(zip(tuned[c.MODEL], tuned[c.PARAMETERS], strict=True))} if len(tuned) else {})
 
 
 def study_name_of(warehouse: Warehouse, shop: Settings, spec: ModelSpec) -> str:

@@ -56,6 +56,7 @@ class RegisteredModels(pa.DataFrameModel):
     model_name: str = pa.Field(isin=[MODEL_NAME])
     model_version: int = pa.Field(ge=1, unique=True)
     alias: str = pa.Field(nullable=True, isin=[CHAMPION_ALIAS], description="Null where no alias leads to the version.")
+    origin_date: pa.DateTime = pa.Field(description="The last day that its training knew.")
     run_id: str
     registered_at: pa.DateTime = pa.Field(description="UTC.")
 

@@ -28,6 +28,7 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's UI show runs and metrics first, not its pages for language models."""
 
 TRAINING_ID_TAG = "storecast.training_id"
+ORIGIN_DATE_TAG = "storecast.origin_date"
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,12 @@ def version_rows(client: MlflowClient) -> pd.DataFrame:
             "model_name": version.name,
             "model_version": int(version.version),
             "alias": c.CHAMPION_ALIAS if int(version.version) == champion else None,
+            "origin_date": pd.Timestamp(version.tags[ORIGIN_DATE_TAG]),
             "run_id": version.run_id,
             "registered_at": pd.Timestamp(version.creation_timestamp, unit="ms"),
         }
         for version in all_versions(client)
     ]
     frame = pd.DataFrame(rows, columns=list(c.RegisteredModels.to_schema().columns))
-    return frame.astype({"model_version": "int64", "registered_at": "datetime64[ns]"})
+    days = dict.fromkeys(("origin_date", "registered_at"), "datetime64[ns]")
+    return frame.astype({"model_version": "int64", **days})
