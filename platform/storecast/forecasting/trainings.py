@@ -50,7 +50,7 @@ def snapshot_hash_of(warehouse: Warehouse) -> str:
 def code_hash() -> str:
     """A hash of this room's code."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

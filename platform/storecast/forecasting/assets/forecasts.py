@@ -1,68 +1,49 @@
-"""Forecasts as assets: back-tests and choices over all products, forecasts product by product.
-
-What spans products is unpartitioned; `demand_forecasts` and `revenue_forecasts` are partitioned by product, so that one
-product, or any selection, is forecast anew in seconds and its rows alone change.
-"""
+"""What a training's models say of the days ahead, product by product, and its sums."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from storecast.figures import as_markdown
 from storecast.forecasting import contracts as c
-from storecast.forecasting.accuracy import forecast_accuracy
-from storecast.forecasting.backtest import READ_COLUMNS, backtest, backtests_from_table, backtests_table, model_scores
+from storecast.forecasting.assets import (
+    BY_PRODUCT,
+    CATEGORIES,
+    CHAMPIONS,
+    DAILY_DEMAND,
+    DEMAND_FORECASTS,
+    FITTED_MODELS,
+    INTERVAL_SCALES,
+    LEVEL_BACKTESTS,
+    PARTITIONED,
+    PLANNED_DRIVERS,
+    PRODUCT_PARTITIONS,
+    PRODUCTS,
+    REGISTERED_MODELS,
+    REVENUE_FORECASTS,
+    ROOM,
+)
 from storecast.forecasting.explanations import explain_forecasts, readers_of
-from storecast.forecasting.forecast import champion_forecasts, published_forecasts, train_global_models
-from storecast.forecasting.intervals import fit_interval_scales, scales_table
-from storecast.forecasting.level_forecasts import backtest_levels, forecast_levels
-from storecast.forecasting.lost_demand import lost_demand_of
-from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.forecast import champion_forecasts, published_forecasts
+from storecast.forecasting.level_forecasts import forecast_levels
 from storecast.forecasting.panel_reading import OF_KEYS, key_chunks, open_panel
 from storecast.forecasting.partitions import partition_keys
 from storecast.forecasting.plots import forecast_plot
-from storecast.forecasting.registry import models_named
 from storecast.forecasting.revenue import forecast_revenue
-from storecast.forecasting.selection import champion_backtests, champions_table, choose_champions
-from storecast.forecasting.trainings import CATEGORIES_SQL, plan_of, read_tuned, specs_of, study_name_of, training_of
-from storecast.forecasting.tuned_parameters import followed_by, tuned_table
+from storecast.forecasting.trainings import CATEGORIES_SQL
 from storecast.settings import Settings
-from storecast.warehouse.resources import PROGRESS, SettingsResource, WarehouseResource, table
+from storecast.warehouse.resources import SettingsResource, WarehouseResource, table
 
-ROOM = "forecasting"
-PRODUCTS = dg.DynamicPartitionsDefinition(name="product")
 PICTURES = 10
 """So many partitions a run draws: each picture takes about 40 kB in Dagster's storage, and is stored twice."""
 
-DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
-PLANNED_DRIVERS = dg.AssetKey(["gold", "planned_drivers"])
-CATEGORIES = dg.AssetKey(["silver", "products"])
-PRODUCT_PARTITIONS = dg.AssetKey(["ops", "product_partitions"])
-BACKTESTS = dg.AssetKey(["ops", "backtests"])
-CHAMPIONS = dg.AssetKey(["ops", "champions"])
-FITTED_MODELS = dg.AssetKey(["ops", "fitted_models"])
-INTERVAL_SCALES = dg.AssetKey(["ops", "interval_scales"])
-REGISTERED_MODELS = dg.AssetKey(["ops", "registered_models"])
-DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
-REVENUE_FORECASTS = dg.AssetKey(["gold", "revenue_forecasts"])
-LEVEL_BACKTESTS = dg.AssetKey(["ops", "level_backtests"])
-TUNED_PARAMETERS = dg.AssetKey(["ops", "tuned_parameters"])
-
-BACKTESTS_SQL = f"select {', '.join(READ_COLUMNS)} from ops.backtests"
 OF_NEWEST = "where origin_date = (select max(origin_date) from gold.demand_forecasts)"
-EVER_SOLD_OUT = "product_id in (select product_id from gold.daily_demand where not is_in_stock)"
 NEWEST_OF_KEYS_SQL = """
     with of_keys as (select * from gold.demand_forecasts where partition_key in (select unnest(?)))
     select * from of_keys where origin_date = (select max(origin_date) from of_keys)
 """
-BY_PRODUCT: dict[str, Any] = {
-    "partitions_def": PRODUCTS,
-    "backfill_policy": dg.BackfillPolicy.single_run(),
-}
-PARTITIONED = {"partition_expr": c.PARTITION_KEY, "replace_on": [c.ORIGIN_DATE]}
 
 
 @dg.asset(**table("ops.product_partitions", c.ProductPartitions, room=ROOM), deps=[DAILY_DEMAND])
@@ -75,132 +56,6 @@ def product_partitions(
     keys = partition_keys(products.tolist(), shop.max_product_partitions, shop.product_groups)
     register_partitions(context.instance, keys[c.PARTITION_KEY].unique().tolist())
     return keys
-
-
-@dg.asset(**table("gold.lost_demand", c.LostDemand, room=ROOM), deps=[DAILY_DEMAND])
-def lost_demand(warehouse: WarehouseResource) -> pd.DataFrame:
-    """What was lost for want of stock, as the forecasts take it: one row a product, channel and sold-out day."""
-    return lost_demand_of(warehouse.read(f"select * from gold.daily_demand where {EVER_SOLD_OUT}"))
-
-
-class TuningConfig(dg.Config):
-    """Which model is tuned, and until when: so many minutes, or so many trials in all."""
-
-    model: str = "lightgbm"
-    minutes: float = 30.0
-    trials: int | None = None
-
-
-@dg.asset(
-    **table("ops.tuned_parameters", c.TunedParameters, room=ROOM), deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES]
-)
-def tuned_parameters(
-    context: dg.AssetExecutionContext, config: TuningConfig, warehouse: WarehouseResource, settings: SettingsResource
-) -> pd.DataFrame:
-    """Parameters of global models, tuned on the selection origins, with which trainings fit them: one row a model."""
-    from storecast.forecasting.tuning import MINUTE, Budget, tune  # noqa: PLC0415 - Optuna takes seconds to import
-
-    shop = settings.get()
-    spec = next(spec for spec in models_named([config.model]) if spec.name == config.model)
-    with open_panel(warehouse.open(), shop) as panel:
-        found = tune(
-            panel,
-            spec,
-            plan_of(shop),
-            Budget(config.minutes * MINUTE, config.trials),
-            storage=shop.tuning_path,
-            study_name=study_name_of(warehouse.open(), shop, spec),
-            seed=shop.seed,
-            n_jobs=shop.fit_processes,
-            ray_address=shop.ray_address,
-            report=lambda line: context.log.info(line, extra=PROGRESS),
-        )
-    return followed_by(read_tuned(warehouse.open()), tuned_table([found]))
-
-
-@dg.asset(
-    **table("ops.backtests", c.Backtests, room=ROOM),
-    deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, TUNED_PARAMETERS],
-)
-def backtests(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
-) -> pd.DataFrame:
-    """What each model would have forecast: one row a split, origin, product, channel, day ahead and model."""
-    shop = settings.get()
-    with open_panel(warehouse.open(), shop) as panel:
-        results = backtest(
-            panel,
-            specs_of(warehouse.open(), shop, panel),
-            plan_of(shop),
-            seed=shop.seed,
-            n_jobs=shop.fit_processes,
-            ray_address=shop.ray_address,
-            report=lambda line: context.log.info(line, extra=PROGRESS),
-        )
-        return backtests_table(results)
-
-
-@dg.multi_asset(
-    name="selection",
-    outs={
-        "model_scores": dg.AssetOut(
-            **table("ops.model_scores", c.ModelScores, room=ROOM),
-            description="Each model's errors: one row a split, origin, product, channel and model.",
-        ),
-        "champions": dg.AssetOut(
-            **table("ops.champions", c.Champions, room=ROOM),
-            description="The model that forecasts a series, and why it was chosen: one row a product and channel.",
-        ),
-        "interval_scales": dg.AssetOut(
-            **table("ops.interval_scales", c.IntervalScales, room=ROOM),
-            description="What makes quantiles of means: one row a quantile of a pool or a spread of a class or series.",
-        ),
-        "backtest_accuracy": dg.AssetOut(
-            **table("ops.backtest_accuracy", c.BacktestAccuracy, room=ROOM),
-            description="Accuracy on origins without part in any choice, days that ended sold out left out: "
-            "one row an origin, level, class and model.",
-        ),
-        "level_backtests": dg.AssetOut(
-            **table("ops.level_backtests", c.LevelBacktests, room=ROOM),
-            description="The champions' back-tests in units and money: one row a split, origin, level, node and day.",
-        ),
-    },
-    deps=[BACKTESTS, DAILY_DEMAND, CATEGORIES],
-)
-def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Iterator[dg.Output[pd.DataFrame]]:
-    """Scores, champions and intervals from the selection origins; accuracy from the evaluation origins alone."""
-    training_id, _ = training_of(warehouse.open(), settings.get())
-    with open_panel(warehouse.open(), settings.get()) as panel:
-        results = backtests_from_table(warehouse.read_encoded(BACKTESTS_SQL), panel)
-        chosen_on = results.of_split(c.SELECTION)
-        policy = choose_champions(chosen_on)
-        scales = fit_interval_scales(chosen_on.actual, champion_backtests(chosen_on, policy), chosen_on.classes)
-        yield dg.Output(model_scores(results), "model_scores")
-        yield dg.Output(champions_table(policy, results.panel, training_id), "champions")
-        yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
-        yield dg.Output(forecast_accuracy(results, policy), "backtest_accuracy")
-        champion, products = champion_backtests(results, policy), warehouse.read(CATEGORIES_SQL)
-        yield dg.Output(backtest_levels(results, champion, read_revenue(warehouse, panel), products), "level_backtests")
-
-
-@dg.asset(
-    **table("ops.fitted_models", c.FittedModels, room=ROOM),
-    deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, TUNED_PARAMETERS],
-)
-def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> pd.DataFrame:
-    """Global models trained on all history, as text: one row a training and model."""
-    shop = settings.get()
-    training_id, snapshot_hash = training_of(warehouse.open(), shop)
-    with open_panel(warehouse.open(), shop) as panel:
-        return train_global_models(
-            panel,
-            specs_of(warehouse.open(), shop, panel),
-            training_id=training_id,
-            snapshot_hash=snapshot_hash,
-            horizon=shop.horizon_days,
-            seed=shop.seed,
-            n_jobs=shop.fit_processes,
-        )
 
 
 @dg.multi_asset(
@@ -302,14 +157,6 @@ def forecast_keys(
         forecasts = published_forecasts(said, scales, owners, version)
         readers = readers_of(said, dict(zip(fitted[c.MODEL], fitted[c.PAYLOAD], strict=True)), seed=shop.seed)
         return forecasts, explain_forecasts(said, forecasts, readers)
-
-
-def read_revenue(warehouse: WarehouseResource, panel: Panel) -> FloatArray:
-    """Return what each series of a panel of all series took on each day, 0 before its first."""
-    revenue = np.zeros(panel.units.shape)
-    rows = warehouse.read("select revenue from gold.daily_demand order by product_id, channel, date")
-    revenue[~np.isnan(panel.units)] = rows[c.REVENUE]
-    return revenue
 
 
 def model_version_of(warehouse: WarehouseResource) -> str:

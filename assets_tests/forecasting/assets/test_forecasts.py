@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from storecast.forecasting import contracts as c
-from storecast.forecasting.assets import forecast_keys, keep_partitions, model_version_of
+from storecast.forecasting.assets.forecasts import forecast_keys, keep_partitions, model_version_of
 from storecast.forecasting.backtest import BacktestPlan, backtest
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.panel_reading import key_chunks
