@@ -209,7 +209,9 @@ def follow_new_days(shop, dagster: Dagster, known: set[str]) -> None:
 def assert_each_stage_was_started_once_by_the_one_before(dagster: Dagster, known: set[str]) -> None:
     runs = [run for run in dagster.runs() if run["runId"] not in known]
     assert [(run["jobName"], run["status"]) for run in runs] == [
-        (job, "SUCCESS") for job in JOBS if job != "train"  # the newest training is a week old
+        (job, "SUCCESS")
+        for job in JOBS
+        if job != "train"  # the newest training is a week old
     ], dagster.story()
     sensors = ["new_source_files", "train_or_forecast_follows_refresh", "publish_follows_forecast"]
     assert [run["tags"]["dagster/sensor_name"] for run in runs] == sensors

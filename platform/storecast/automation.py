@@ -10,9 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from storecast.forecasting.assets import PRODUCTS
+from storecast.forecasting.automation import RETRAIN_JOB, range_tags, retraining_ranges
 from storecast.forecasting.due_training import due_now
 from storecast.monitoring.automation import look_at_shop
 from storecast.settings import Settings
@@ -32,9 +34,13 @@ LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
 DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND
 LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
 TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
-BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED
+RETRAINED = dg.AssetSelection.assets("ops/retrained_series")
+REQUESTS = dg.AssetSelection.assets("ops/retraining_requests")
+BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED | RETRAINED | REQUESTS
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
-PUBLICATION = LEVELS | dg.AssetSelection.groups("feedback", "monitoring") | dg.AssetSelection.assets(PUBLISHED)
+PUBLICATION = (
+    LEVELS | REQUESTS | dg.AssetSelection.groups("feedback", "monitoring") | dg.AssetSelection.assets(PUBLISHED)
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,17 @@ JOBS = {
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""
 
+RETRAIN = dg.define_asset_job(
+    RETRAIN_JOB,
+    RETRAINED | PARTITIONED,
+    description="Train the products of the partition keys anew by themselves, and forecast them.",
+)
+"""What a sensor starts for products that drifted; no part of the main line either."""
+
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
+
+
+ALL_JOBS = {**JOBS, RETRAIN_JOB: RETRAIN, "tune": TUNE}
 
 
 def followers() -> list[dg.SensorDefinition]:
@@ -71,7 +87,12 @@ def followers() -> list[dg.SensorDefinition]:
     After `refresh` that is `train` only where a training is due: so a calm catalogue is trained anew by the age of its
     training in days of data, and no schedule is needed.
     """
-    return [_after_refresh(), _follower("train", "forecast"), _follower("forecast", "publish")]
+    return [
+        _after_refresh(),
+        _follower("train", "forecast"),
+        _follower("forecast", "publish"),
+        _after_retraining(),
+    ]
 
 
 def _after_refresh() -> dg.SensorDefinition:
@@ -104,10 +125,26 @@ def _follower(before: str, after: str) -> dg.SensorDefinition:
     return follow
 
 
+def _after_retraining() -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name="publish_follows_retrain",
+        request_job=JOBS["publish"],
+        description="Starts `publish` when the last of the `retrain` runs that were requested succeeded.",
+        **_of_successes(RETRAIN_JOB),
+    )
+    def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+        others = context.instance.get_runs(dg.RunsFilter(job_name=RETRAIN_JOB, statuses=NOT_FINISHED_STATUSES), limit=1)
+        if others:
+            return dg.SkipReason(f"run {others[0].run_id} retrains others still: one publication for all")
+        return _request(context, "publish")
+
+    return follow
+
+
 def _of_successes(job: str) -> dict[str, Any]:
     return {
         "run_status": dg.DagsterRunStatus.SUCCESS,
-        "monitored_jobs": [JOBS[job]],
+        "monitored_jobs": [ALL_JOBS[job]],
         "default_status": dg.DefaultSensorStatus.RUNNING,
         "minimum_interval_seconds": 5,
     }
@@ -143,9 +180,21 @@ def run_main_line(
     Raises what `run_stages` raises.
     """
     run_stages(definitions, ["refresh"], on_stage)
-    due = due_now(Warehouse(settings.warehouse_path, settings.lease_timeout_seconds), settings)
+    warehouse = Warehouse(settings.warehouse_path, settings.lease_timeout_seconds)
+    due = due_now(warehouse, settings)
     say(f"{'Training' if due.is_due else 'No training'}: {due.reason}.")
     run_stages(definitions, [*(["train"] if due.is_due else []), "forecast", "publish"], on_stage)
+    if run_retraining(definitions, warehouse, on_stage):
+        run_stages(definitions, ["publish"], on_stage)
+
+
+def run_retraining(definitions: dg.Definitions, warehouse: Warehouse, on_stage: Callable[[str], None]) -> int:
+    """Train anew what the newest drift report asks for, as the sensor `retrain_drifted` does; return how many runs."""
+    with dg.DagsterInstance.get() as instance:
+        ranges = retraining_ranges(warehouse, instance)
+        for own in ranges:
+            _run_stage(definitions, instance, RETRAIN_JOB, on_stage, {CHAINED_BY: CLI, **range_tags(own)}, {})
+    return len(ranges)
 
 
 def run_stages(
@@ -163,7 +212,12 @@ def run_stages(
     """
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance, starter)
-        return [_run_stage(definitions, instance, stage, on_stage, starter, configs or {}) for stage in stages]
+        tags = {CHAINED_BY: starter}
+        results = []
+        for stage in stages:
+            keys = partition_range(instance) if stage == "forecast" else {}
+            results.append(_run_stage(definitions, instance, stage, on_stage, {**tags, **keys}, configs or {}))
+        return results
 
 
 def look_after(definitions: dg.Definitions, settings: Settings, say: Callable[[str], None]) -> None:
@@ -188,15 +242,15 @@ def _run_stage(
     instance: dg.DagsterInstance,
     stage: str,
     on_stage: Callable[[str], None],
-    starter: str,
+    tags: Mapping[str, str],
     configs: Mapping[str, Any],
 ) -> StageResult:
     on_stage(stage)
-    tags = {CHAINED_BY: starter}
-    if stage == "forecast":
-        tags |= partition_range(instance)
     result = definitions.resolve_job_def(stage).execute_in_process(
-        instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}, "ops": configs}
+        instance=instance,
+        tags=dict(tags),
+        raise_on_error=False,
+        run_config={"loggers": {"progress": {}}, "ops": configs},
     )
     stats = instance.get_run_stats(result.run_id)
     if not result.success:

@@ -7,8 +7,9 @@ import dagster as dg
 from storecast import automation, progress
 from storecast.feedback import assets as feedback
 from storecast.feedback import checks as feedback_checks
+from storecast.forecasting import automation as forecasting_automation
 from storecast.forecasting import checks as forecasting_checks
-from storecast.forecasting.assets import forecasts, training
+from storecast.forecasting.assets import forecasts, retraining, training
 from storecast.ingestion import assets as ingestion
 from storecast.ingestion import automation as ingestion_automation
 from storecast.ingestion import checks as ingestion_checks
@@ -21,6 +22,7 @@ from storecast.settings import Settings, load_settings, process_environment
 from storecast.warehouse import assets as warehouse
 from storecast.warehouse.resources import resources_of
 
+SENSORS = (*forecasting_automation.SENSORS, *ingestion_automation.SENSORS, *monitoring_automation.SENSORS)
 CHECKED_ROOMS = (feedback_checks, forecasting_checks, ingestion_checks, monitoring_checks, registry_checks)
 
 
@@ -28,15 +30,15 @@ def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, training]),
+            *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, retraining, training]),
             *ingestion.source_assets(settings),
             warehouse.dbt_tables(settings),
             warehouse.published,
         ],
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
-        jobs=[*automation.JOBS.values(), automation.TUNE],
+        jobs=[*automation.JOBS.values(), automation.RETRAIN, automation.TUNE],
         schedules=ingestion_automation.SCHEDULES,
-        sensors=[*ingestion_automation.SENSORS, *monitoring_automation.SENSORS, *automation.followers()],
+        sensors=[*SENSORS, *automation.followers()],
         resources=resources_of(settings),
         loggers={"progress": progress.progress_logger, "console": dg.colored_console_logger},
         executor=dg.in_process_executor,

@@ -27,6 +27,7 @@ STAGE_TITLES = {
     "forecast": "Forecasts per product",
     "publish": "Drift report and publication",
 }
+TITLES = {**STAGE_TITLES, "retrain": "Products that drifted, trained anew"}
 
 
 def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> None:
@@ -50,7 +51,7 @@ def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> N
         else:
             definitions = compose(settings)
             try:
-                automation.run_main_line(definitions, settings, lambda stage: report(f"\n{STAGE_TITLES[stage]}"), report)
+                automation.run_main_line(definitions, settings, lambda stage: report(f"\n{TITLES[stage]}"), report)
             finally:
                 automation.look_after(definitions, settings, report)
             _remember(settings, state)

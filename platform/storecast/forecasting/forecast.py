@@ -58,7 +58,7 @@ def is_decided_by(training_id: str, parameters: Mapping[str, Any]) -> bool:
     >>> is_decided_by(training_id_of("abc", {"seed": 1}), {"seed": 1})
     True
     """
-    return training_id.split(JOIN)[0] == _short_hash(parameters)
+    return training_id.startswith(_short_hash(parameters) + JOIN)
 
 
 def _short_hash(value: Any) -> str:
@@ -194,10 +194,12 @@ def published_forecasts(
     interval_scales: pd.DataFrame,
     partition_keys: Mapping[str, str],
     model_version: str,
+    retrained: Sequence[str | None] = (),
 ) -> pd.DataFrame:
     """What champions said, with fallbacks and quantiles: the rows of `gold.demand_forecasts`.
 
     Quantiles come of back-test errors, but for series that the model of new products forecasts, which gives its own.
+    `retrained` says of each series how it was trained anew by itself, None where it was not.
     """
     panel, models = said.panel, said.models
     mean, named, reasons = with_fallbacks(said.mean, models, panel.units)
@@ -205,6 +207,8 @@ def published_forecasts(
         reasons[row] = "no champion: the series began after the last training"
     is_young = (models == NEW_PRODUCTS) & (named == NEW_PRODUCTS)
     reasons[is_young] = "too young for a champion"
+    for place, reason in enumerate(retrained):
+        reasons[place] = reasons[place] or reason
     scales, spreads = scales_from_table(interval_scales, panel.keys)
     quantiles = scales.quantiles(mean, said.classes, spreads)
     quantiles[is_young] = said.quantiles[is_young]

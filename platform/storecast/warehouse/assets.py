@@ -30,6 +30,7 @@ PUBLISHED_LAST = (
     "ops.product_drift",
     "ops.reconciliation",
     "ops.registered_models",
+    "ops.retraining_requests",
     "ops.tracking_signals",
 )
 """The ends of the graph: when these are made, all that is published is."""

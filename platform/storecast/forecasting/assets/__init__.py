@@ -24,6 +24,7 @@ INTERVAL_SCALES = dg.AssetKey(["ops", "interval_scales"])
 REGISTERED_MODELS = dg.AssetKey(["ops", "registered_models"])
 DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
 REVENUE_FORECASTS = dg.AssetKey(["gold", "revenue_forecasts"])
+RETRAINED_SERIES = dg.AssetKey(["ops", "retrained_series"])
 LEVEL_BACKTESTS = dg.AssetKey(["ops", "level_backtests"])
 TUNED_PARAMETERS = dg.AssetKey(["ops", "tuned_parameters"])
 

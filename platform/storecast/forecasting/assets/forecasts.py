@@ -22,6 +22,7 @@ from storecast.forecasting.assets import (
     PRODUCT_PARTITIONS,
     PRODUCTS,
     REGISTERED_MODELS,
+    RETRAINED_SERIES,
     REVENUE_FORECASTS,
     ROOM,
 )
@@ -31,6 +32,9 @@ from storecast.forecasting.level_forecasts import forecast_levels
 from storecast.forecasting.panel_reading import OF_KEYS, key_chunks, open_panel
 from storecast.forecasting.partitions import partition_keys
 from storecast.forecasting.plots import forecast_plot
+from storecast.forecasting.retraining import at_new_levels
+from storecast.forecasting.retraining_contracts import RetrainedSeries
+from storecast.forecasting.retraining_requests import ANSWERS
 from storecast.forecasting.revenue import forecast_revenue
 from storecast.forecasting.trainings import CATEGORIES_SQL
 from storecast.settings import Settings
@@ -81,6 +85,7 @@ def product_partitions(
         FITTED_MODELS,
         INTERVAL_SCALES,
         REGISTERED_MODELS,
+        RETRAINED_SERIES,
     ],
 )
 def demand_forecasts(
@@ -143,9 +148,10 @@ def forecast_keys(
     """Return the forecasts of all series in some partitions, and what they are made of."""
     of_keys = {"keys": list(keys)}
     with open_panel(warehouse.open(), shop, keys) as panel:
+        panel_now, retrained = at_new_levels(panel, retrained_of_keys(warehouse, keys))
         said = champion_forecasts(
-            panel,
-            warehouse.read(f"select * from ops.champions where {OF_KEYS}", of_keys),
+            panel_now,
+            champions_of_keys(warehouse, keys),
             fitted,
             horizon=shop.horizon_days,
             seed=shop.seed,
@@ -154,9 +160,21 @@ def forecast_keys(
         )
         scales = warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", of_keys)
         owners, version = partition_key_of(warehouse, keys), model_version_of(warehouse)
-        forecasts = published_forecasts(said, scales, owners, version)
+        forecasts = published_forecasts(said, scales, owners, version, retrained)
         readers = readers_of(said, dict(zip(fitted[c.MODEL], fitted[c.PAYLOAD], strict=True)), seed=shop.seed)
         return forecasts, explain_forecasts(said, forecasts, readers)
+
+
+def champions_of_keys(warehouse: WarehouseResource, keys: Sequence[str]) -> pd.DataFrame:
+    """Return the champions of the series in some partitions."""
+    return warehouse.read(f"select * from ops.champions where {OF_KEYS}", {"keys": list(keys)})
+
+
+def retrained_of_keys(warehouse: WarehouseResource, keys: Sequence[str]) -> pd.DataFrame:
+    """Return what retraining found of the series in some partitions; none before the first retraining."""
+    if not warehouse.open().exists(ANSWERS):
+        return pd.DataFrame(columns=list(RetrainedSeries.to_schema().columns))
+    return warehouse.read(f"select * from {ANSWERS} where {OF_KEYS}", {"keys": list(keys)})
 
 
 def model_version_of(warehouse: WarehouseResource) -> str:
