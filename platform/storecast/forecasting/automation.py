@@ -18,6 +18,7 @@ from storecast.warehouse.resources import SettingsResource
 
 RETRAIN_JOB = "retrain"
 LOOKS_EVERY_SECONDS = 30
+WAITING = [c.PARTITION_KEY, r.REPORT_DATE, r.CHANGE_DATE]
 PATIENCE_SECONDS = 10.0
 """Longest wait for the warehouse: the next tick comes anyway."""
 
@@ -68,8 +69,7 @@ def key_ranges(waiting: pd.DataFrame, order: Sequence[str]) -> list[KeyRange]:
     >>> [(own.first_key, own.last_key) for own in key_ranges(days, ["a", "b", "c", "d"])]
     [('a', 'b'), ('d', 'd')]
     """
-    days = waiting[[r.REPORT_DATE, r.CHANGE_DATE]].astype(str).agg(" ".join, axis=1)
-    changes = dict(zip(waiting[c.PARTITION_KEY], days, strict=True))
+    changes = {key: f"{report} {change}" for key, report, change in waiting[WAITING].itertuples(index=False)}
     places = [place for place, key in enumerate(order) if key in changes]
     ranges = []
     for _, group in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):

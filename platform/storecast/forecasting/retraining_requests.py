@@ -16,7 +16,7 @@ BIAS_DAYS: Final = 28
 """A tracking signal does not tell when a bias began: it is taken to be so old."""
 
 REQUESTS_SQL: Final = f"""
-    with newest as (select max(report_date) as report_date from ops.product_drift),
+    with newest as (select max(report_date)::date as report_date from ops.product_drift),
     drift as (select * from ops.product_drift semi join newest using (report_date) where is_drifted),
     signals as (
         select node as product_id, channel, as_of_date, smoothed_absolute_error_units, is_biased
@@ -57,7 +57,7 @@ REQUESTS_SQL: Final = f"""
     asked as (from {TABLE} semi join newest using (report_date))
     from asked
     union all by name
-    select report_date, * exclude (place) from ranked cross join newest
+    select newest.report_date, ranked.* exclude (place) from ranked cross join newest
     where place <= $budget and not exists (from asked)
     order by all
 """
