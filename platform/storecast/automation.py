@@ -28,10 +28,13 @@ PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
 LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
 DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND
 LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
+SHADOWS = dg.AssetSelection.assets("ops/shadow_forecasts", "ops/model_costs")
 TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
-BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED
+BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | SHADOWS | LOST_DEMAND | TUNED
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
-PUBLICATION = LEVELS | dg.AssetSelection.groups("feedback", "monitoring") | dg.AssetSelection.assets(PUBLISHED)
+PUBLICATION = (
+    LEVELS | SHADOWS | dg.AssetSelection.groups("feedback", "monitoring") | dg.AssetSelection.assets(PUBLISHED)
+)
 
 
 @dataclass(frozen=True)
