@@ -142,7 +142,8 @@ class Shop:
             empty = pd.DataFrame(columns=list(c.BacktestAccuracy.to_schema().columns))
             warehouse.replace_table("ops.backtest_accuracy", empty, sql_types(c.BacktestAccuracy))
         if not warehouse.exists("ops.shadow_forecasts"):
-            warehouse.replace_table("ops.shadow_forecasts", pd.DataFrame(), sql_types(ShadowForecasts))
+            empty = pd.DataFrame(columns=list(ShadowForecasts.to_schema().columns))
+            warehouse.replace_table("ops.shadow_forecasts", empty, sql_types(ShadowForecasts))
         sums = self.levels(made) if levels is None else levels
         origins = made["origin_date"].drop_duplicates().tolist()
         for name, frame, contract in (
