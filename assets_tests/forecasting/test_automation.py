@@ -36,7 +36,7 @@ def ask_for(settings: Settings, *keys: str, day: pd.Timestamp = DAY, done: tuple
     warehouse = Warehouse(settings.warehouse_path)
     warehouse.replace_table("ops.product_drift", pd.DataFrame({"report_date": [day]}), {"report_date": "DATE"})
     shared = {"report_date": day, "channel": "shop", "change_date": CHANGED, "kinds": "level"}
-    for name, contract in r.TABLES.items():
+    for name, contract in r.RETRAINING_TABLES.items():
         kept = keys if name == TABLE else done
         rows = pd.DataFrame({"partition_key": kept, "product_id": kept}).assign(**shared)
         types = sql_types(contract)
@@ -114,7 +114,7 @@ def test_a_busy_warehouse_is_looked_at_by_the_next_tick(settings, instance, monk
 
 def test_the_sensor_starts_the_job_that_retrains():
     assert [sensor.job_name for sensor in automation.SENSORS] == ["retrain"]
-    assert ANSWERS in r.TABLES
+    assert ANSWERS in r.RETRAINING_TABLES
 
 
 @dg.job

@@ -48,7 +48,7 @@ def revenue(panel) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def known(results, champion, revenue, sold_by) -> pd.DataFrame:
-    return backtest_levels(results, champion, revenue, sold_by)
+    return backtest_levels(results, champion, revenue, sold_by, "t")
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,8 @@ def test_forecasts_of_which_a_day_lacks_are_an_error(demand, money, known, sold_
     without = money[money["product_id"] != "fast"]
     with pytest.raises(ValueError, match="differ in their rows"):
         forecast_levels(demand, without, known, sold_by)
+    with pytest.raises(ValueError, match="no selection origin of the champion's training: run the job `train`"):
+        forecast_levels(demand, money, known.iloc[:0], sold_by)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +168,8 @@ def warehouse(tmp_path_factory, daily_demand, planned_drivers, panel, sold_by) -
     )  # fmt: skip
     warehouse = WarehouseResource.of(settings)
     opened = warehouse.open()
-    opened.replace_table("gold.daily_demand", daily_demand.assign(revenue=lambda day: day["units"] * day["unit_price"]))
+    revenue = daily_demand["units"] * daily_demand["unit_price"]
+    opened.replace_table("gold.daily_demand", daily_demand.assign(revenue=revenue, is_in_stock=True))
     opened.replace_table("gold.planned_drivers", planned_drivers)
     opened.replace_table("silver.products", sold_by)
     resources = {
@@ -178,7 +181,7 @@ def warehouse(tmp_path_factory, daily_demand, planned_drivers, panel, sold_by) -
         trained = [forecasts.product_partitions, training.backtests, training.selection, training.fitted_models]
         assert dg.materialize(trained, instance=instance, resources=resources).success
         ids = warehouse.read("select distinct training_id from ops.champions")
-        opened.replace_table("ops.registered_models", ids.assign(model_version="1"))
+        opened.replace_table("ops.registered_models", ids.assign(model_version="1", alias="champion"))
         keys = instance.get_dynamic_partitions("product")
         tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
         made = [forecasts.demand_forecasts, forecasts.revenue_forecasts]

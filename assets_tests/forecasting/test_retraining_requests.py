@@ -22,7 +22,7 @@ class Shop:
         self.warehouse = Warehouse(Settings(data_dir=folder).warehouse_path)
         self.drifted: list[tuple] = []
         self.signals: list[tuple] = []
-        for name, contract in r.TABLES.items():
+        for name, contract in r.RETRAINING_TABLES.items():
             self.warehouse.replace_table(name, pd.DataFrame(columns=list(sql_types(contract))), sql_types(contract))
 
     def drift(self, product, kind="level", *, channel="shop", scope="series", is_drifted=True, day=DAY) -> None:
@@ -44,7 +44,7 @@ class Shop:
         return self.warehouse.read(REQUESTS_SQL, limits)
 
     def keep(self, name: str, rows: pd.DataFrame) -> None:
-        kinds = sql_types(r.TABLES[name])
+        kinds = sql_types(r.RETRAINING_TABLES[name])
         self.warehouse.replace_table(name, rows.reindex(columns=list(kinds)), kinds)
 
     def waiting(self) -> list[str]:

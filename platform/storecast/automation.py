@@ -33,13 +33,18 @@ PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
 LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
 DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND
 LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
+SHADOWS = dg.AssetSelection.assets("ops/shadow_forecasts", "ops/model_costs")
 TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
 RETRAINED = dg.AssetSelection.assets("ops/retrained_series")
 REQUESTS = dg.AssetSelection.assets("ops/retraining_requests")
-BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED | RETRAINED | REQUESTS
+BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | SHADOWS | LOST_DEMAND | TUNED | RETRAINED | REQUESTS
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
 PUBLICATION = (
-    LEVELS | REQUESTS | dg.AssetSelection.groups("feedback", "monitoring") | dg.AssetSelection.assets(PUBLISHED)
+    LEVELS
+    | SHADOWS
+    | REQUESTS
+    | dg.AssetSelection.groups("feedback", "monitoring")
+    | dg.AssetSelection.assets(PUBLISHED)
 )
 
 

@@ -9,7 +9,7 @@ from storecast.feedback import assets as feedback
 from storecast.feedback import checks as feedback_checks
 from storecast.forecasting import automation as forecasting_automation
 from storecast.forecasting import checks as forecasting_checks
-from storecast.forecasting.assets import forecasts, retraining, training
+from storecast.forecasting.assets import forecasts, retraining, shadow, training
 from storecast.ingestion import assets as ingestion
 from storecast.ingestion import automation as ingestion_automation
 from storecast.ingestion import checks as ingestion_checks
@@ -30,7 +30,7 @@ def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, retraining, training]),
+            *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, retraining, shadow, training]),
             *ingestion.source_assets(settings),
             warehouse.dbt_tables(settings),
             warehouse.published,

@@ -53,7 +53,8 @@ def warehouse(settings, demand) -> Warehouse:
     policy = Policy(dict.fromkeys(("smooth", "erratic", "intermittent", "lumpy"), MODEL), {})
     results = backtest(panel, models_named([MODEL]), BacktestPlan(14, 2, 1)).of_split(c.SELECTION)
     scales = fit_interval_scales(results.actual, champion_backtests(results, policy), results.classes)
-    planned = demand.drop(columns="units").iloc[:0]
+    ahead = demand[demand["date"] > LAST_DAY - pd.Timedelta(days=14)]
+    planned = ahead.assign(date=ahead["date"] + pd.Timedelta(days=14)).drop(columns=["units", "is_in_stock"])
     drift = pd.DataFrame({"product_id": MOVED}).assign(
         report_date=LAST_DAY, scope="series", channel="shop", kind="level", is_drifted=True, change_date=CHANGED
     )

@@ -2,7 +2,9 @@
 
 import dagster as dg
 
-from storecast.forecasting import contracts, retraining_contracts
+from storecast.forecasting.contracts import TABLES
+from storecast.forecasting.retraining_contracts import RETRAINING_TABLES
+from storecast.forecasting.shadow_contracts import SHADOW_TABLES
 from storecast.warehouse.checks import contract_checks
 from storecast.warehouse.resources import WarehouseResource
 
@@ -91,8 +93,9 @@ def champion_beats_seasonal_naive(warehouse: WarehouseResource) -> dg.AssetCheck
 
 
 CHECKS = [
-    *contract_checks(contracts.TABLES),
-    *contract_checks(retraining_contracts.TABLES),
+    *contract_checks(TABLES),
+    *contract_checks(RETRAINING_TABLES),
+    *contract_checks(SHADOW_TABLES),
     every_product_has_a_forecast,
     champion_beats_seasonal_naive,
     levels_add_up,

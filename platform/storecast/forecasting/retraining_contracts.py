@@ -49,4 +49,4 @@ class RetrainedSeries(_OfSeries):
     reason: str = pa.Field(description="Why so, in words.")
 
 
-TABLES: Final = {"ops.retraining_requests": RetrainingRequests, "ops.retrained_series": RetrainedSeries}
+RETRAINING_TABLES: Final = {"ops.retraining_requests": RetrainingRequests, "ops.retrained_series": RetrainedSeries}

@@ -33,3 +33,5 @@ BY_PRODUCT: dict[str, Any] = {
     "backfill_policy": dg.BackfillPolicy.single_run(),
 }
 PARTITIONED = {"partition_expr": c.PARTITION_KEY, "replace_on": [c.ORIGIN_DATE]}
+SIDE_BY_SIDE = {"replace_on": [c.TRAINING_ID]}
+"""Metadata of tables that hold several trainings: a training replaces its own rows."""

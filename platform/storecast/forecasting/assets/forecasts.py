@@ -1,6 +1,6 @@
 """What a training's models say of the days ahead, product by product, and its sums."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -27,16 +27,14 @@ from storecast.forecasting.assets import (
     ROOM,
 )
 from storecast.forecasting.explanations import explain_forecasts, readers_of
-from storecast.forecasting.forecast import champion_forecasts, published_forecasts
 from storecast.forecasting.level_forecasts import forecast_levels
 from storecast.forecasting.panel_reading import OF_KEYS, key_chunks, open_panel
 from storecast.forecasting.partitions import partition_keys
 from storecast.forecasting.plots import forecast_plot
-from storecast.forecasting.retraining import at_new_levels
-from storecast.forecasting.retraining_contracts import RetrainedSeries
-from storecast.forecasting.retraining_requests import ANSWERS
 from storecast.forecasting.revenue import forecast_revenue
-from storecast.forecasting.trainings import CATEGORIES_SQL
+from storecast.forecasting.trainings import CATEGORIES_SQL, name_training
+from storecast.forecasting.versions import Version, canary_products, forecasts_by, shared_out, versions_by_alias
+from storecast.registry.contracts import CHAMPION_TRAINING_SQL, FORECASTING
 from storecast.settings import Settings
 from storecast.warehouse.resources import SettingsResource, WarehouseResource, table
 
@@ -93,8 +91,8 @@ def demand_forecasts(
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Units a day, and what they are made of: explained with the very models, plans and history that forecast them."""
     shop, keys = settings.get(), list(context.partition_keys)
-    fitted = warehouse.read("select * from ops.fitted_models")
-    parts = [forecast_keys(warehouse, shop, part, fitted) for part in key_chunks(warehouse.open(), shop, keys)]
+    versions = versions_by_alias(warehouse.open(), FORECASTING)
+    parts = [forecast_keys(warehouse, shop, part, versions) for part in key_chunks(warehouse.open(), shop, keys)]
     forecasts, explanations = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
     tell_of_forecasts(context, warehouse, forecasts)
     for name, rows in (("demand_forecasts", forecasts), ("forecast_explanations", explanations)):
@@ -118,17 +116,19 @@ def revenue_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseRes
 
 @dg.asset(
     **table("gold.level_forecasts", c.LevelForecasts, room=ROOM, replace_on=[c.ORIGIN_DATE]),
-    deps=[DEMAND_FORECASTS, REVENUE_FORECASTS, LEVEL_BACKTESTS, CATEGORIES],
+    deps=[DEMAND_FORECASTS, REVENUE_FORECASTS, LEVEL_BACKTESTS, REGISTERED_MODELS, CATEGORIES],
 )
 def level_forecasts(warehouse: WarehouseResource) -> pd.DataFrame:
     """Units and revenue by product, category, seller, channel and total: one row an origin, level, node and day ahead.
 
-    They are the sums of the newest origin's forecasts; `series` says how many a node has.
+    They are the sums of the newest origin's forecasts; `series` says how many a node has. Quantiles are made of the
+    champion's back-tests.
     """
+    name_training(warehouse.open())
     return forecast_levels(
         warehouse.read_encoded(f"select * from gold.demand_forecasts {OF_NEWEST}"),
         warehouse.read_encoded(f"select * from gold.revenue_forecasts {OF_NEWEST}"),
-        warehouse.read_encoded("select * from ops.level_backtests"),
+        warehouse.read_encoded(f"select * from ops.level_backtests where training_id = {CHAMPION_TRAINING_SQL}"),
         warehouse.read(CATEGORIES_SQL),
     )
 
@@ -143,52 +143,18 @@ def register_partitions(instance: dg.DagsterInstance, keys: Sequence[str]) -> No
 
 
 def forecast_keys(
-    warehouse: WarehouseResource, shop: Settings, keys: Sequence[str], fitted: pd.DataFrame
+    warehouse: WarehouseResource, shop: Settings, keys: Sequence[str], versions: Mapping[str, Version]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the forecasts of all series in some partitions, and what they are made of."""
-    of_keys = {"keys": list(keys)}
-    with open_panel(warehouse.open(), shop, keys) as panel:
-        panel_now, retrained = at_new_levels(panel, retrained_of_keys(warehouse, keys))
-        said = champion_forecasts(
-            panel_now,
-            champions_of_keys(warehouse, keys),
-            fitted,
-            horizon=shop.horizon_days,
-            seed=shop.seed,
-            n_jobs=shop.fit_processes,
-            ray_address=shop.ray_address,
-        )
-        scales = warehouse.read(f"select * from ops.interval_scales where product_id is null or {OF_KEYS}", of_keys)
-        owners, version = partition_key_of(warehouse, keys), model_version_of(warehouse)
-        forecasts = published_forecasts(said, scales, owners, version, retrained)
-        readers = readers_of(said, dict(zip(fitted[c.MODEL], fitted[c.PAYLOAD], strict=True)), seed=shop.seed)
-        return forecasts, explain_forecasts(said, forecasts, readers)
-
-
-def champions_of_keys(warehouse: WarehouseResource, keys: Sequence[str]) -> pd.DataFrame:
-    """Return the champions of the series in some partitions."""
-    return warehouse.read(f"select * from ops.champions where {OF_KEYS}", {"keys": list(keys)})
-
-
-def retrained_of_keys(warehouse: WarehouseResource, keys: Sequence[str]) -> pd.DataFrame:
-    """Return what retraining found of the series in some partitions; none before the first retraining."""
-    if not warehouse.open().exists(ANSWERS):
-        return pd.DataFrame(columns=list(RetrainedSeries.to_schema().columns))
-    return warehouse.read(f"select * from {ANSWERS} where {OF_KEYS}", {"keys": list(keys)})
-
-
-def model_version_of(warehouse: WarehouseResource) -> str:
-    """Return the registered version of the training that the champions come from.
-
-    Raises `ValueError` where it is not registered.
-    """
-    found = warehouse.read(
-        "select model_version from ops.registered_models where training_id in (select training_id from ops.champions)"
-    )
-    if len(found) != 1:
-        message = f"ops.registered_models has {len(found)} versions of the champions' training: run the job `train`"
-        raise ValueError(message)
-    return str(found["model_version"].iloc[0])
+    """Return the forecasts of all series in some partitions, each by its version, and what they are made of."""
+    opened = warehouse.open()
+    parts = []
+    with open_panel(opened, shop, keys) as panel:
+        for version, own in shared_out(panel, versions, canary_products(opened, keys, shop.canary_share)):
+            said, forecasts = forecasts_by(version, own, opened, shop, keys)
+            payloads = dict(zip(version.fitted_models[c.MODEL], version.fitted_models[c.PAYLOAD], strict=True))
+            parts.append((forecasts, explain_forecasts(said, forecasts, readers_of(said, payloads, seed=shop.seed))))
+    forecasts, explanations = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    return forecasts, explanations
 
 
 def keep_partitions(warehouse: WarehouseResource, name: str) -> None:
@@ -204,12 +170,6 @@ def keep_partitions(warehouse: WarehouseResource, name: str) -> None:
     ):
         with warehouse.open().writing() as connection:
             connection.execute(f"update {name} set partition_key = now.partition_key {stale}")
-
-
-def partition_key_of(warehouse: WarehouseResource, keys: Sequence[str]) -> dict[str, str]:
-    """Return the partition key of each product in some partitions."""
-    found = warehouse.read(f"select * from ops.product_partitions where {OF_KEYS}", {"keys": list(keys)})
-    return dict(zip(found[c.PRODUCT_ID], found[c.PARTITION_KEY], strict=True))
 
 
 def tell_of_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseResource, forecasts: pd.DataFrame) -> None:

@@ -20,13 +20,16 @@ from storecast.forecasting.assets import (
     FITTED_MODELS,
     PLANNED_DRIVERS,
     PRODUCT_PARTITIONS,
+    REGISTERED_MODELS,
     ROOM,
 )
-from storecast.forecasting.assets.forecasts import champions_of_keys, keep_partitions
+from storecast.forecasting.assets.forecasts import keep_partitions
 from storecast.forecasting.forecast import champion_forecasts
 from storecast.forecasting.panel_reading import open_panel
 from storecast.forecasting.retraining import retrain
 from storecast.forecasting.retraining_requests import ANSWERS, REQUESTS_SQL, TABLE
+from storecast.forecasting.versions import champions_of_keys, versions_by_alias
+from storecast.registry.contracts import CHAMPION_ALIAS
 from storecast.warehouse.contracts import sql_types
 from storecast.warehouse.database import create_table
 from storecast.warehouse.resources import SettingsResource, WarehouseResource, table
@@ -49,7 +52,7 @@ def retraining_requests(warehouse: WarehouseResource, settings: SettingsResource
     """
     shop = settings.get()
     with warehouse.open().writing() as connection:
-        for name, contract in r.TABLES.items():
+        for name, contract in r.RETRAINING_TABLES.items():
             create_table(connection, name, pd.DataFrame(), sql_types(contract))
     limits = {"cooldown_days": shop.retrain_cooldown_days, "budget": shop.retrain_budget_partitions}
     rows = warehouse.read(REQUESTS_SQL, limits)
@@ -61,7 +64,7 @@ def retraining_requests(warehouse: WarehouseResource, settings: SettingsResource
         table(ANSWERS, r.RetrainedSeries, room=ROOM, partition_expr=c.PARTITION_KEY, replace_on=[r.REPORT_DATE])
         | BY_PRODUCT
     ),
-    deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, PRODUCT_PARTITIONS, CHAMPIONS, FITTED_MODELS],
+    deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, PRODUCT_PARTITIONS, CHAMPIONS, FITTED_MODELS, REGISTERED_MODELS],
 )
 def retrained_series(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
@@ -69,12 +72,13 @@ def retrained_series(
     """At which level the history of a drifted series is read: one row a report date, product and channel."""
     shop, keys = settings.get(), list(context.partition_keys)
     asked = warehouse.read(ASKED_SQL, {"keys": keys})
+    version = versions_by_alias(warehouse.open(), [CHAMPION_ALIAS])[CHAMPION_ALIAS]
     keep_partitions(warehouse, ANSWERS)
     with open_panel(warehouse.open(), shop, keys) as panel:
         ask = partial(
             champion_forecasts,
-            champions=champions_of_keys(warehouse, keys),
-            fitted_models=warehouse.read("select * from ops.fitted_models"),
+            champions=champions_of_keys(warehouse.open(), version.training_id, keys),
+            fitted_models=version.fitted_models,
             horizon=shop.horizon_days,
             seed=shop.seed,
             n_jobs=shop.fit_processes,

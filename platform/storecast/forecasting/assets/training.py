@@ -8,7 +8,15 @@ import pandas as pd
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.accuracy import forecast_accuracy
-from storecast.forecasting.assets import BACKTESTS, CATEGORIES, DAILY_DEMAND, PLANNED_DRIVERS, ROOM, TUNED_PARAMETERS
+from storecast.forecasting.assets import (
+    BACKTESTS,
+    CATEGORIES,
+    DAILY_DEMAND,
+    PLANNED_DRIVERS,
+    ROOM,
+    SIDE_BY_SIDE,
+    TUNED_PARAMETERS,
+)
 from storecast.forecasting.backtest import READ_COLUMNS, backtest, backtests_from_table, backtests_table, model_scores
 from storecast.forecasting.forecast import train_global_models
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
@@ -18,7 +26,15 @@ from storecast.forecasting.panel import FloatArray, Panel
 from storecast.forecasting.panel_reading import open_panel
 from storecast.forecasting.registry import models_named
 from storecast.forecasting.selection import champion_backtests, champions_table, choose_champions
-from storecast.forecasting.trainings import CATEGORIES_SQL, plan_of, read_tuned, specs_of, study_name_of, training_of
+from storecast.forecasting.trainings import (
+    CATEGORIES_SQL,
+    name_training,
+    plan_of,
+    read_tuned,
+    specs_of,
+    study_name_of,
+    training_of,
+)
 from storecast.forecasting.tuned_parameters import followed_by, tuned_table
 from storecast.warehouse.resources import PROGRESS, SettingsResource, WarehouseResource, table
 
@@ -97,12 +113,12 @@ def backtests(
             description="Each model's errors: one row a split, origin, product, channel and model.",
         ),
         "champions": dg.AssetOut(
-            **table("ops.champions", c.Champions, room=ROOM),
-            description="The model that forecasts a series, and why it was chosen: one row a product and channel.",
+            **table("ops.champions", c.Champions, room=ROOM, **SIDE_BY_SIDE),
+            description="The model that forecasts a series, and why: one row a training, product and channel.",
         ),
         "interval_scales": dg.AssetOut(
-            **table("ops.interval_scales", c.IntervalScales, room=ROOM),
-            description="What makes quantiles of means: one row a quantile of a pool or a spread of a class or series.",
+            **table("ops.interval_scales", c.IntervalScales, room=ROOM, **SIDE_BY_SIDE),
+            description="What makes quantiles of means: one row a training and quantile of a pool, or spread.",
         ),
         "backtest_accuracy": dg.AssetOut(
             **table("ops.backtest_accuracy", c.BacktestAccuracy, room=ROOM),
@@ -110,8 +126,9 @@ def backtests(
             "one row an origin, level, class and model.",
         ),
         "level_backtests": dg.AssetOut(
-            **table("ops.level_backtests", c.LevelBacktests, room=ROOM),
-            description="The champions' back-tests in units and money: one row a split, origin, level, node and day.",
+            **table("ops.level_backtests", c.LevelBacktests, room=ROOM, **SIDE_BY_SIDE),
+            description="The champions' back-tests in units and money: "
+            "one row a training, split, origin, level, node and day.",
         ),
     },
     deps=[BACKTESTS, DAILY_DEMAND, CATEGORIES],
@@ -119,6 +136,7 @@ def backtests(
 def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Iterator[dg.Output[pd.DataFrame]]:
     """Scores, champions and intervals from the selection origins; accuracy from the evaluation origins alone."""
     training_id, _ = training_of(warehouse.open(), settings.get())
+    name_training(warehouse.open())
     with open_panel(warehouse.open(), settings.get()) as panel:
         results = backtests_from_table(warehouse.read_encoded(BACKTESTS_SQL), panel)
         chosen_on = results.of_split(c.SELECTION)
@@ -129,11 +147,12 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
         yield dg.Output(scales_table(scales, panel.keys, training_id), "interval_scales")
         yield dg.Output(forecast_accuracy(results, policy), "backtest_accuracy")
         champion, products = champion_backtests(results, policy), warehouse.read(CATEGORIES_SQL)
-        yield dg.Output(backtest_levels(results, champion, read_revenue(warehouse, panel), products), "level_backtests")
+        levels = backtest_levels(results, champion, read_revenue(warehouse, panel), products, training_id)
+        yield dg.Output(levels, "level_backtests")
 
 
 @dg.asset(
-    **table("ops.fitted_models", c.FittedModels, room=ROOM),
+    **table("ops.fitted_models", c.FittedModels, room=ROOM, **SIDE_BY_SIDE),
     deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, TUNED_PARAMETERS],
 )
 def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> pd.DataFrame:
