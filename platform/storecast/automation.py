@@ -13,9 +13,12 @@ import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from storecast.forecasting import automation as forecasting
 from storecast.forecasting.assets import PRODUCTS
 from storecast.forecasting.automation import RETRAIN_JOB, range_tags, retraining_ranges
 from storecast.forecasting.due_training import due_now
+from storecast.ingestion import automation as ingestion
+from storecast.monitoring import automation as monitoring
 from storecast.monitoring.automation import look_at_shop
 from storecast.settings import Settings
 from storecast.shop import StageError
@@ -83,7 +86,14 @@ RETRAIN = dg.define_asset_job(
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
 
 
+ROOMS = (forecasting, ingestion, monitoring)
+"""Those with sensors of their own."""
 ALL_JOBS = {**JOBS, RETRAIN_JOB: RETRAIN, "tune": TUNE}
+
+
+def sensors() -> list[dg.SensorDefinition]:
+    """Return the rooms' own sensors and those by which one job follows the other."""
+    return [*(sensor for room in ROOMS for sensor in room.SENSORS), *followers()]
 
 
 def followers() -> list[dg.SensorDefinition]:

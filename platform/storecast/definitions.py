@@ -7,14 +7,12 @@ import dagster as dg
 from storecast import automation, progress
 from storecast.feedback import assets as feedback
 from storecast.feedback import checks as feedback_checks
-from storecast.forecasting import automation as forecasting_automation
 from storecast.forecasting import checks as forecasting_checks
 from storecast.forecasting.assets import forecasts, retraining, shadow, training
 from storecast.ingestion import assets as ingestion
 from storecast.ingestion import automation as ingestion_automation
 from storecast.ingestion import checks as ingestion_checks
 from storecast.monitoring import assets as monitoring
-from storecast.monitoring import automation as monitoring_automation
 from storecast.monitoring import checks as monitoring_checks
 from storecast.registry import assets as registry
 from storecast.registry import checks as registry_checks
@@ -22,7 +20,6 @@ from storecast.settings import Settings, load_settings, process_environment
 from storecast.warehouse import assets as warehouse
 from storecast.warehouse.resources import resources_of
 
-SENSORS = (*forecasting_automation.SENSORS, *ingestion_automation.SENSORS, *monitoring_automation.SENSORS)
 CHECKED_ROOMS = (feedback_checks, forecasting_checks, ingestion_checks, monitoring_checks, registry_checks)
 
 
@@ -38,7 +35,7 @@ def compose(settings: Settings) -> dg.Definitions:
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
         jobs=[*automation.JOBS.values(), automation.RETRAIN, automation.TUNE],
         schedules=ingestion_automation.SCHEDULES,
-        sensors=[*SENSORS, *automation.followers()],
+        sensors=automation.sensors(),
         resources=resources_of(settings),
         loggers={"progress": progress.progress_logger, "console": dg.colored_console_logger},
         executor=dg.in_process_executor,

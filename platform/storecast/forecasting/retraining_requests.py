@@ -26,7 +26,7 @@ REQUESTS_SQL: Final = f"""
         select product_id, channel, kind, change_date from drift
         where scope = '{m.SERIES}' and kind not in ('{m.DATA_FAULT}', '{m.STOCK_OUT}')
         union all
-        select product_id, channel, '{r.BIAS}', as_of_date - {BIAS_DAYS - 1} from signals where is_biased
+        select product_id, channel, '{r.BIAS}', as_of_date::date - {BIAS_DAYS - 1} from signals where is_biased
     ),
     excused as (
         select product_id, channel, scope from drift
