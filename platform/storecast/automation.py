@@ -14,6 +14,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from storecast.forecasting.assets import PRODUCTS
 from storecast.monitoring.automation import look_at_shop
+from storecast.registry.automation import moved_alias
 from storecast.settings import Settings
 from storecast.shop import StageError
 from storecast.warehouse import LeaseError
@@ -21,6 +22,7 @@ from storecast.warehouse.assets import PUBLISHED
 
 CHAINED_BY = "storecast/chained_by"
 CLI = "storecast_run"
+DECIDING_CLI = "storecast_promote"
 TUNING_CLI = "storecast_tune"
 
 PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/forecast_explanations", "gold/revenue_forecasts")
@@ -29,9 +31,11 @@ LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
 DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND
 LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
 TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
-BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED
+PROMOTIONS = dg.AssetSelection.assets("ops/promotions")
+BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED | PROMOTIONS
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
-PUBLICATION = LEVELS | dg.AssetSelection.groups("feedback", "monitoring") | dg.AssetSelection.assets(PUBLISHED)
+WHAT_PEOPLE_READ = LEVELS | dg.AssetSelection.groups("feedback") | dg.AssetSelection.assets(PUBLISHED)
+PUBLICATION = WHAT_PEOPLE_READ | PROMOTIONS | dg.AssetSelection.groups("monitoring")
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,20 @@ JOBS = {
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""
 
+REPLACE = dg.define_asset_job(
+    "replace_forecasts",
+    PARTITIONED | WHAT_PEOPLE_READ,
+    description="Forecast all products anew with another champion or canary, and publish: one run, for people wait.",
+)
+
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
+OF_PRODUCTS = ("forecast", REPLACE.name)
+"""The jobs that are started with the tags of `partition_range`."""
 
 
 def followers() -> list[dg.SensorDefinition]:
-    """Return the sensors that start each stage when the one before it succeeded."""
-    return [_follower(before, after) for before, after in pairwise(JOBS)]
+    """Return the sensors that start each stage when the one before it succeeded, and one that follows the aliases."""
+    return [*(_follower(before, after) for before, after in pairwise(JOBS)), moved_alias(REPLACE, partition_range)]
 
 
 def _follower(before: str, after: str) -> dg.SensorDefinition:
@@ -143,7 +155,7 @@ def _run_stage(
 ) -> StageResult:
     on_stage(stage)
     tags = {CHAINED_BY: starter}
-    if stage == "forecast":
+    if stage in OF_PRODUCTS:
         tags |= partition_range(instance)
     result = definitions.resolve_job_def(stage).execute_in_process(
         instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}, "ops": configs}

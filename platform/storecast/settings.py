@@ -66,6 +66,10 @@ class Settings(BaseSettings):
         description="So long after its days a published forecast is scored anew when sales are corrected; then its "
         "scores stay and its quantiles are dropped.",
     )
+    canary_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the products that a promoted challenger forecasts first."
+    )
+    canary_days: int = Field(default=7, ge=0, description="Days of data after which it forecasts the others too.")
     seed: int = 20_261_120
     fit_processes: int = Field(default=2, ge=1, description="Processes that fit models side by side.")
     ray_address: str | None = Field(
