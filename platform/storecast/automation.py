@@ -30,12 +30,13 @@ PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
 LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
 DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND
 LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
+SHADOWS = dg.AssetSelection.assets("ops/shadow_forecasts", "ops/model_costs")
 TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
 PROMOTIONS = dg.AssetSelection.assets("ops/promotions")
-BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED | PROMOTIONS
+BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | SHADOWS | LOST_DEMAND | TUNED | PROMOTIONS
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
 WHAT_PEOPLE_READ = LEVELS | dg.AssetSelection.groups("feedback") | dg.AssetSelection.assets(PUBLISHED)
-PUBLICATION = WHAT_PEOPLE_READ | PROMOTIONS | dg.AssetSelection.groups("monitoring")
+PUBLICATION = WHAT_PEOPLE_READ | SHADOWS | PROMOTIONS | dg.AssetSelection.groups("monitoring")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import dagster as dg
 from storecast import automation, progress
 from storecast.feedback import assets as feedback
 from storecast.feedback import checks as feedback_checks
-from storecast.forecasting import assets as forecasting
 from storecast.forecasting import checks as forecasting_checks
+from storecast.forecasting.assets import forecasts, shadow, training
 from storecast.ingestion import assets as ingestion
 from storecast.ingestion import automation as ingestion_automation
 from storecast.ingestion import checks as ingestion_checks
@@ -29,7 +29,7 @@ def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([feedback, forecasting, monitoring, registry]),
+            *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, shadow, training]),
             *ingestion.source_assets(settings),
             warehouse.dbt_tables(settings),
             warehouse.published,

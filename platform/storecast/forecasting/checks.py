@@ -3,6 +3,7 @@
 import dagster as dg
 
 from storecast.forecasting.contracts import TABLES
+from storecast.forecasting.shadow_contracts import SHADOW_TABLES
 from storecast.warehouse.checks import contract_checks
 from storecast.warehouse.resources import WarehouseResource
 
@@ -90,4 +91,10 @@ def champion_beats_seasonal_naive(warehouse: WarehouseResource) -> dg.AssetCheck
     )
 
 
-CHECKS = [*contract_checks(TABLES), every_product_has_a_forecast, champion_beats_seasonal_naive, levels_add_up]
+CHECKS = [
+    *contract_checks(TABLES),
+    *contract_checks(SHADOW_TABLES),
+    every_product_has_a_forecast,
+    champion_beats_seasonal_naive,
+    levels_add_up,
+]

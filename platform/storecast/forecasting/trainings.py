@@ -18,6 +18,9 @@ from storecast.warehouse.database import content_hash
 
 CATEGORIES_SQL: Final = "select product_id, category, seller_id from silver.products"
 TUNED: Final = "ops.tuned_parameters"
+LEVEL_COLUMNS: Final = (
+    "select column_name from duckdb_columns() where schema_name = 'ops' and table_name = 'level_backtests'"
+)
 DECIDING: Final = frozenset({"horizon_days", "selection_origins", "evaluation_origins", "seed"})
 
 
@@ -45,7 +48,7 @@ def snapshot_hash_of(warehouse: Warehouse) -> str:
 def code_hash() -> str:
     """A hash of this room's code."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -63,3 +66,14 @@ def read_tuned(warehouse: Warehouse) -> pd.DataFrame:
 def specs_of(warehouse: Warehouse, shop: Settings, panel: Panel) -> tuple[ModelSpec, ...]:
     """The models that compete, with the parameters that tuning found for them."""
     return tuned_specs(models_named(shop.models), read_tuned(warehouse), panel, plan_of(shop))
+
+
+def name_training(warehouse: Warehouse) -> None:
+    """Give `ops.level_backtests` the name of its training where it is from when there was but one, without a name."""
+    columns = set(warehouse.read(LEVEL_COLUMNS)["column_name"])
+    if columns and c.TRAINING_ID not in columns:
+        with warehouse.writing() as connection:
+            connection.execute("alter table ops.level_backtests add column training_id varchar")
+            connection.execute(
+                "update ops.level_backtests set training_id = (select min(training_id) from ops.champions)"
+            )

@@ -39,6 +39,14 @@ MEASURES = (
 )
 """Measures of ops.backtest_accuracy that become metrics of the run."""
 
+WITH_ALIAS_SQL = """
+    select alias, model_version::varchar as model_version, training_id
+    from ops.registered_models where alias is not null
+"""
+"""The versions that forecast or shadow, with their trainings; versions are text, as forecasts have them."""
+CHAMPION_TRAINING_SQL = f"(select training_id from ({WITH_ALIAS_SQL}) where alias = '{CHAMPION_ALIAS}')"
+"""The training that forecasts are made with, as a subquery."""
+
 DATE = "date"
 CLUSTER = "product_id"
 DEMAND_CLASS = "demand_class"
