@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
@@ -20,6 +21,7 @@ from storecast.forecasting.due_training import due_now
 from storecast.ingestion import automation as ingestion
 from storecast.monitoring import automation as monitoring
 from storecast.monitoring.automation import look_at_shop
+from storecast.registry.automation import moved_alias
 from storecast.settings import Settings
 from storecast.shop import StageError
 from storecast.warehouse import LeaseError, Warehouse
@@ -29,6 +31,7 @@ from storecast.warehouse.resources import SettingsResource, WarehouseResource
 CHAINED_BY = "storecast/chained_by"
 REASON = "storecast/reason"
 CLI = "storecast_run"
+DECIDING_CLI = "storecast_promote"
 TUNING_CLI = "storecast_tune"
 
 PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/forecast_explanations", "gold/revenue_forecasts")
@@ -38,17 +41,14 @@ DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE
 LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
 SHADOWS = dg.AssetSelection.assets("ops/shadow_forecasts", "ops/model_costs")
 TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
+PROMOTIONS = dg.AssetSelection.assets("ops/promotions")
 RETRAINED = dg.AssetSelection.assets("ops/retrained_series")
 REQUESTS = dg.AssetSelection.assets("ops/retraining_requests")
-BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | SHADOWS | LOST_DEMAND | TUNED | RETRAINED | REQUESTS
+DECIDED = SHADOWS | PROMOTIONS | REQUESTS
+BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED | RETRAINED | DECIDED
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
-PUBLICATION = (
-    LEVELS
-    | SHADOWS
-    | REQUESTS
-    | dg.AssetSelection.groups("feedback", "monitoring")
-    | dg.AssetSelection.assets(PUBLISHED)
-)
+WHAT_PEOPLE_READ = LEVELS | dg.AssetSelection.groups("feedback") | dg.AssetSelection.assets(PUBLISHED)
+PUBLICATION = WHAT_PEOPLE_READ | DECIDED | dg.AssetSelection.groups("monitoring")
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,20 @@ RETRAIN = dg.define_asset_job(
 )
 """What a sensor starts for products that drifted; no part of the main line either."""
 
+REPLACE = dg.define_asset_job(
+    "replace_forecasts",
+    PARTITIONED | WHAT_PEOPLE_READ,
+    description="Forecast all products anew with another champion or canary, and publish: one run, for people wait.",
+)
+
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
+OF_PRODUCTS = ("forecast", REPLACE.name)
+"""The jobs that are started with the tags of `partition_range`."""
 
 
+ALL_JOBS = (*JOBS.values(), REPLACE, RETRAIN, TUNE)
 ROOMS = (forecasting, ingestion, monitoring)
 """Those with sensors of their own."""
-ALL_JOBS = {**JOBS, RETRAIN_JOB: RETRAIN, "tune": TUNE}
 
 
 def sensors() -> list[dg.SensorDefinition]:
@@ -97,7 +105,7 @@ def sensors() -> list[dg.SensorDefinition]:
 
 
 def followers() -> list[dg.SensorDefinition]:
-    """Return the sensors that start each stage when the one before it succeeded.
+    """Return the sensors that start each stage when the one before it succeeded, and one that follows the aliases.
 
     After `refresh` that is `train` only where a training is due: so a calm catalogue is trained anew by the age of its
     training in days of data, and no schedule is needed.
@@ -107,6 +115,7 @@ def followers() -> list[dg.SensorDefinition]:
         _follower("train", "forecast"),
         _follower("forecast", "publish"),
         _after_retraining(),
+        moved_alias(REPLACE, partition_range),
     ]
 
 
@@ -116,7 +125,7 @@ def _after_refresh() -> dg.SensorDefinition:
         request_jobs=[JOBS["train"], JOBS["forecast"]],
         description="Starts `train` when `refresh` succeeded and a training is due, else `forecast` at once, unless "
         "that run belongs to `storecast run`.",
-        **_of_successes("refresh"),
+        **_of_successes(JOBS["refresh"]),
     )
     def follow(
         context: dg.RunStatusSensorContext, warehouse: WarehouseResource, settings: SettingsResource
@@ -132,7 +141,7 @@ def _follower(before: str, after: str) -> dg.SensorDefinition:
         name=f"{after}_follows_{before}",
         request_job=JOBS[after],
         description=f"Starts `{after}` when `{before}` succeeded, unless that run belongs to `storecast run`.",
-        **_of_successes(before),
+        **_of_successes(JOBS[before]),
     )
     def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         return _request(context, after)
@@ -145,7 +154,7 @@ def _after_retraining() -> dg.SensorDefinition:
         name="publish_follows_retrain",
         request_job=JOBS["publish"],
         description="Starts `publish` when the last of the `retrain` runs that were requested succeeded.",
-        **_of_successes(RETRAIN_JOB),
+        **_of_successes(RETRAIN),
     )
     def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         others = context.instance.get_runs(dg.RunsFilter(job_name=RETRAIN_JOB, statuses=NOT_FINISHED_STATUSES), limit=1)
@@ -156,10 +165,10 @@ def _after_retraining() -> dg.SensorDefinition:
     return follow
 
 
-def _of_successes(job: str) -> dict[str, Any]:
+def _of_successes(job: UnresolvedAssetJobDefinition) -> dict[str, Any]:
     return {
         "run_status": dg.DagsterRunStatus.SUCCESS,
-        "monitored_jobs": [ALL_JOBS[job]],
+        "monitored_jobs": [job],
         "default_status": dg.DefaultSensorStatus.RUNNING,
         "minimum_interval_seconds": 5,
     }
@@ -230,7 +239,7 @@ def run_stages(
         tags = {CHAINED_BY: starter}
         results = []
         for stage in stages:
-            keys = partition_range(instance) if stage == "forecast" else {}
+            keys = partition_range(instance) if stage in OF_PRODUCTS else {}
             results.append(_run_stage(definitions, instance, stage, on_stage, {**tags, **keys}, configs or {}))
         return results
 

@@ -15,6 +15,7 @@ from storecast.ingestion import checks as ingestion_checks
 from storecast.monitoring import assets as monitoring
 from storecast.monitoring import checks as monitoring_checks
 from storecast.registry import assets as registry
+from storecast.registry import automation as registry_automation
 from storecast.registry import checks as registry_checks
 from storecast.settings import Settings, load_settings, process_environment
 from storecast.warehouse import assets as warehouse
@@ -33,7 +34,7 @@ def compose(settings: Settings) -> dg.Definitions:
             warehouse.published,
         ],
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
-        jobs=[*automation.JOBS.values(), automation.RETRAIN, automation.TUNE],
+        jobs=[*automation.ALL_JOBS, *registry_automation.JOBS],
         schedules=ingestion_automation.SCHEDULES,
         sensors=automation.sensors(),
         resources=resources_of(settings),

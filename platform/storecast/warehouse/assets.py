@@ -28,6 +28,7 @@ PUBLISHED_LAST = (
     "ops.drift",
     "ops.model_scores",
     "ops.product_drift",
+    "ops.promotions",
     "ops.reconciliation",
     "ops.registered_models",
     "ops.retraining_requests",
