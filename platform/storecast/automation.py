@@ -21,7 +21,7 @@ from storecast.forecasting.due_training import due_now
 from storecast.ingestion import automation as ingestion
 from storecast.monitoring import automation as monitoring
 from storecast.monitoring.automation import look_at_shop
-from storecast.registry.automation import moved_alias
+from storecast.registry.automation import look, moved_alias
 from storecast.settings import Settings
 from storecast.shop import StageError
 from storecast.warehouse import LeaseError, Warehouse
@@ -199,7 +199,7 @@ def partition_range(instance: dg.DagsterInstance) -> dict[str, str]:
 def run_main_line(
     definitions: dg.Definitions, settings: Settings, on_stage: Callable[[str], None], say: Callable[[str], None]
 ) -> None:
-    """Run the stages from source files to publication: a training only where one is due; `say` tells why or why not.
+    """Run the stages from source files to publication, as the sensors request them; `say` tells why it trains or not.
 
     Raises what `run_stages` raises.
     """
@@ -208,6 +208,8 @@ def run_main_line(
     due = due_now(warehouse, settings)
     say(f"{'Training' if due.is_due else 'No training'}: {due.reason}.")
     run_stages(definitions, [*(["train"] if due.is_due else []), "forecast", "publish"], on_stage)
+    if look(settings)[0] is not None:  # publication decided on another champion or canary
+        run_stages(definitions, [REPLACE.name], on_stage)
     if run_retraining(definitions, warehouse, on_stage):
         run_stages(definitions, ["publish"], on_stage)
 

@@ -27,7 +27,12 @@ STAGE_TITLES = {
     "forecast": "Forecasts per product",
     "publish": "Drift report and publication",
 }
-TITLES = {**STAGE_TITLES, "retrain": "Products that drifted, trained anew"}
+TITLES = {
+    **STAGE_TITLES,
+    "replace_forecasts": "Forecasts of another champion or canary",
+    "retrain": "Products that drifted, trained anew",
+}
+"""What comes beside the four stages only now and then, too."""
 
 
 def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> None:
