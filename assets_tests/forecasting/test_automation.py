@@ -1,122 +1,92 @@
-"""What the retraining sensor requests, and that it requests nothing twice."""
-
-from collections.abc import Iterator
+"""The sensor on a real Dagster instance and a real warehouse, after the check has really failed."""
 
 import dagster as dg
 import pandas as pd
 import pytest
 
 from storecast.forecasting import automation
-from storecast.forecasting import retraining_contracts as r
-from storecast.forecasting.retraining_requests import ANSWERS, TABLE
-from storecast.settings import Settings
+from storecast.forecasting.assets import PRODUCTS
+from storecast.forecasting.checks import every_product_has_a_forecast
 from storecast.warehouse import Warehouse
-from storecast.warehouse.contracts import sql_types
-from storecast.warehouse.resources import SettingsResource
+from storecast.warehouse.resources import WarehouseResource
 
-DAY = pd.Timestamp("2026-06-30")
-CHANGED = pd.Timestamp("2026-06-17")
-FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+LAST_DATE = pd.Timestamp("2026-03-30")
+KEYS = ["../../etc/passwd", "007", "O'Brien's", *(f"P{number:02}" for number in range(17))]
+
+
+class Shop:
+    """Twenty products, each its own partition, whose forecasts from the last day loaded are those named."""
+
+    def __init__(self, folder) -> None:
+        self.warehouse = Warehouse(folder / "warehouse.duckdb")
+        self.resources = {"warehouse": WarehouseResource(path=str(self.warehouse.path))}
+        (folder / "instance").mkdir()
+        self.instance = dg.DagsterInstance.local_temp(str(folder / "instance"))
+        self.instance.add_dynamic_partitions(PRODUCTS.name, KEYS)
+        self.warehouse.replace_table("gold.daily_demand", pd.DataFrame({"date": [LAST_DATE]}))
+        products = pd.DataFrame({"product_id": KEYS, "partition_key": KEYS})
+        self.warehouse.replace_table("ops.product_partitions", products)
+        self.cursor: str | None = None
+
+    def forecast(self, keys: list[str]) -> None:
+        """Store the forecasts of some products alone, and have the check look at them."""
+        made = pd.DataFrame({"product_id": keys, "origin_date": LAST_DATE})
+        self.warehouse.replace_table("gold.demand_forecasts", made)
+        definitions = dg.Definitions(
+            asset_checks=[every_product_has_a_forecast],
+            jobs=[dg.define_asset_job("check", dg.AssetSelection.all_asset_checks())],
+            resources=self.resources,
+        )
+        definitions.resolve_job_def("check").execute_in_process(instance=self.instance)
+
+    def tick(self) -> list[dg.RunRequest] | str:
+        """Return what the sensor asks for, or why it asks for nothing."""
+        with dg.build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
+            told = automation.missing_forecasts(context, **self.resources)
+        if isinstance(told, dg.SkipReason):
+            return str(told.skip_message)
+        assert isinstance(told, dg.SensorResult)
+        self.cursor = told.cursor
+        return list(told.run_requests or [])
+
+
+@dg.job(name="train")
+def nothing() -> None:
+    """Stand in the queue under the name of the training."""
 
 
 @pytest.fixture
-def settings(tmp_path) -> Settings:
-    return Settings(data_dir=tmp_path)
+def shop(tmp_path):
+    made = Shop(tmp_path)
+    yield made
+    made.instance.dispose()
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as one:
-        one.add_dynamic_partitions("product", ["a", "b", "c", "d", "e"])
-        yield one
-
-
-def ask_for(settings: Settings, *keys: str, day: pd.Timestamp = DAY, done: tuple[str, ...] = ()) -> None:
-    """Write what the newest report asks for, and what of it was done."""
-    warehouse = Warehouse(settings.warehouse_path)
-    warehouse.replace_table("ops.product_drift", pd.DataFrame({"report_date": [day]}), {"report_date": "DATE"})
-    shared = {"report_date": day, "channel": "shop", "change_date": CHANGED, "kinds": "level"}
-    for name, contract in r.RETRAINING_TABLES.items():
-        kept = keys if name == TABLE else done
-        rows = pd.DataFrame({"partition_key": kept, "product_id": kept}).assign(**shared)
-        types = sql_types(contract)
-        warehouse.replace_table(name, rows.reindex(columns=list(types)), types)
-
-
-def tick(settings: Settings, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    """Evaluate the sensor once, as a daemon that knows nothing of an earlier evaluation."""
-    with dg.build_sensor_context(instance=instance) as context:
-        result = automation.retrain_drifted(context, settings=SettingsResource.of(settings))
-    return list(result.run_requests or []) if isinstance(result, dg.SensorResult) else []
-
-
-def ranges(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
-    return [(request.tags[FIRST], request.tags[LAST]) for request in requests]
-
-
-def test_before_the_first_publication_nothing_is_requested(settings, instance):
-    assert tick(settings, instance) == []
-
-
-def test_keys_side_by_side_are_one_run_and_no_others_are_in_it(settings, instance):
-    ask_for(settings, "d", "a", "b")
-    assert ranges(tick(settings, instance)) == [("a", "b"), ("d", "d")]
-
-
-def test_a_tick_that_is_repeated_requests_the_same_runs_by_the_same_keys(settings, instance):
-    ask_for(settings, "a", "b", "d")
-    first, again = tick(settings, instance), tick(settings, instance)
+def test_products_left_out_are_requested_once_and_under_the_same_keys_if_they_fail_again(shop):
+    assert shop.tick() == "the check was not evaluated anew"
+    shop.forecast(KEYS[2:])
+    first = shop.tick()
+    assert [request.partition_key for request in first] == sorted(KEYS[:2])
+    assert [request.run_key for request in first] == [f"2026-03-30 {key}" for key in sorted(KEYS[:2])]
+    assert shop.tick() == "the check was not evaluated anew"
+    shop.forecast(KEYS[2:])
+    again = shop.tick()
     assert [request.run_key for request in again] == [request.run_key for request in first]
-    assert len({request.run_key for request in first}) == 2
 
 
-def test_the_daemon_starts_nothing_twice_when_it_is_restarted_in_the_middle_of_a_tick(settings, instance):
-    ask_for(settings, "a", "b", "d")
-    started: dict[str, str] = {}
-    for _ in range(2):  # what the daemon does with requests: a run for each key that has none
-        for request in tick(settings, instance):
-            tags = {**request.tags, "dagster/run_key": str(request.run_key)}
-            known = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": str(request.run_key)}))
-            if not known:
-                run = instance.create_run_for_job(EMPTY, tags=tags)
-                started[run.run_id] = tags[FIRST]
-    assert sorted(started.values()) == ["a", "d"]
+def test_many_products_left_out_are_one_run_of_the_whole_catalogue(shop):
+    shop.forecast(KEYS[:4])
+    [request] = shop.tick()
+    assert request.run_key == "2026-03-30 of all"
+    assert request.partition_key is None
+    assert [request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")] == [KEYS[0], KEYS[-1]]
 
 
-def test_what_was_done_is_not_requested_again(settings, instance):
-    ask_for(settings, "a", "b", "d", done=("a", "b"))
-    assert ranges(tick(settings, instance)) == [("d", "d")]
-    ask_for(settings, "a", "b", "d", done=("a", "b", "d"))
-    assert tick(settings, instance) == []
-
-
-def test_what_was_left_undone_is_requested_anew_by_the_next_report(settings, instance):
-    ask_for(settings, "a")
-    [first] = tick(settings, instance)
-    ask_for(settings, "a", day=DAY + pd.Timedelta(days=1))
-    [second] = tick(settings, instance)
-    assert ranges([first]) == ranges([second])
-    assert first.run_key != second.run_key
-
-
-def test_a_product_that_is_gone_is_not_requested(settings, instance):
-    ask_for(settings, "a", "gone")
-    assert ranges(tick(settings, instance)) == [("a", "a")]
-
-
-def test_a_busy_warehouse_is_looked_at_by_the_next_tick(settings, instance, monkeypatch):
-    ask_for(settings, "a")
-    monkeypatch.setattr(automation, "PATIENCE_SECONDS", 0.1)
-    with Warehouse(settings.warehouse_path).writing():
-        assert tick(settings, instance) == []
-    assert len(tick(settings, instance)) == 1
-
-
-def test_the_sensor_starts_the_job_that_retrains():
-    assert [sensor.job_name for sensor in automation.SENSORS] == ["retrain"]
-    assert ANSWERS in r.RETRAINING_TABLES
-
-
-@dg.job
-def EMPTY():  # noqa: N802
-    """Nothing: a run is needed, not its work."""
+def test_nothing_is_requested_where_all_is_there_or_a_run_that_makes_it_is_under_way(shop):
+    shop.forecast(KEYS)
+    assert shop.tick() == "the newest evaluation is succeeded"
+    shop.forecast(KEYS[1:])
+    under_way = shop.instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED)
+    assert shop.tick() == "a run that may make the missing forecasts is under way"
+    shop.instance.report_run_failed(under_way)
+    assert [request.partition_key for request in shop.tick()] == KEYS[:1]

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PRIORITY_TAG
 
 from storecast.forecasting import automation as forecasting
 from storecast.forecasting.assets import PRODUCTS
@@ -33,6 +33,8 @@ REASON = "storecast/reason"
 CLI = "storecast_run"
 DECIDING_CLI = "storecast_promote"
 TUNING_CLI = "storecast_tune"
+FIRST_IN_QUEUE = {PRIORITY_TAG: "1"}
+"""Runs wait for each other; forecasts do not wait for a training that waits too."""
 
 PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/forecast_explanations", "gold/revenue_forecasts")
 PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
@@ -68,10 +70,13 @@ JOBS = {
         "train", TRAINING, description="Back-test, choose champions, fit and register the model."
     ),
     "forecast": dg.define_asset_job(
-        "forecast", PARTITIONED, description="Forecast the products of the partition keys."
+        "forecast", PARTITIONED, description="Forecast the products of the partition keys.", tags=FIRST_IN_QUEUE
     ),
     "publish": dg.define_asset_job(
-        "publish", PUBLICATION, description="Add up to levels, keep and score, report drift, publish what people read."
+        "publish",
+        PUBLICATION,
+        description="Add up to levels, keep and score, report drift, publish what people read.",
+        tags=FIRST_IN_QUEUE,
     ),
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""
@@ -80,6 +85,7 @@ RETRAIN = dg.define_asset_job(
     RETRAIN_JOB,
     RETRAINED | PARTITIONED,
     description="Train the products of the partition keys anew by themselves, and forecast them.",
+    tags=FIRST_IN_QUEUE,
 )
 """What a sensor starts for products that drifted; no part of the main line either."""
 

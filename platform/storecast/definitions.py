@@ -13,6 +13,7 @@ from storecast.ingestion import assets as ingestion
 from storecast.ingestion import automation as ingestion_automation
 from storecast.ingestion import checks as ingestion_checks
 from storecast.monitoring import assets as monitoring
+from storecast.monitoring import automation as monitoring_automation
 from storecast.monitoring import checks as monitoring_checks
 from storecast.registry import assets as registry
 from storecast.registry import automation as registry_automation
@@ -26,13 +27,14 @@ CHECKED_ROOMS = (feedback_checks, forecasting_checks, ingestion_checks, monitori
 
 def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
+    assets = [
+        *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, retraining, shadow, training]),
+        *ingestion.source_assets(settings),
+        warehouse.dbt_tables(settings),
+        warehouse.published,
+    ]
     return dg.Definitions(
-        assets=[
-            *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, retraining, shadow, training]),
-            *ingestion.source_assets(settings),
-            warehouse.dbt_tables(settings),
-            warehouse.published,
-        ],
+        assets=monitoring_automation.retried(warehouse.watched_for_freshness(assets, settings)),
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
         jobs=[*automation.ALL_JOBS, *registry_automation.JOBS],
         schedules=ingestion_automation.SCHEDULES,
