@@ -21,6 +21,7 @@ from storecast.forecasting.due_training import due_now
 from storecast.ingestion import automation as ingestion
 from storecast.monitoring import automation as monitoring
 from storecast.monitoring.automation import look_at_shop
+from storecast.registry import automation as registry
 from storecast.registry.automation import look, moved_alias
 from storecast.settings import Settings
 from storecast.shop import StageError
@@ -100,7 +101,8 @@ OF_PRODUCTS = ("forecast", REPLACE.name)
 """The jobs that are started with the tags of `partition_range`."""
 
 
-ALL_JOBS = (*JOBS.values(), REPLACE, RETRAIN, TUNE)
+ALL_JOBS = (*JOBS.values(), REPLACE, RETRAIN, TUNE, *registry.JOBS)
+SCHEDULES = ingestion.SCHEDULES
 ROOMS = (forecasting, ingestion, monitoring)
 """Those with sensors of their own."""
 

@@ -10,13 +10,11 @@ from storecast.feedback import checks as feedback_checks
 from storecast.forecasting import checks as forecasting_checks
 from storecast.forecasting.assets import forecasts, retraining, shadow, training
 from storecast.ingestion import assets as ingestion
-from storecast.ingestion import automation as ingestion_automation
 from storecast.ingestion import checks as ingestion_checks
 from storecast.monitoring import assets as monitoring
 from storecast.monitoring import automation as monitoring_automation
 from storecast.monitoring import checks as monitoring_checks
 from storecast.registry import assets as registry
-from storecast.registry import automation as registry_automation
 from storecast.registry import checks as registry_checks
 from storecast.settings import Settings, load_settings, process_environment
 from storecast.warehouse import assets as warehouse
@@ -36,8 +34,8 @@ def compose(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=monitoring_automation.retried(warehouse.watched_for_freshness(assets, settings)),
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
-        jobs=[*automation.ALL_JOBS, *registry_automation.JOBS],
-        schedules=ingestion_automation.SCHEDULES,
+        jobs=automation.ALL_JOBS,
+        schedules=automation.SCHEDULES,
         sensors=automation.sensors(),
         resources=resources_of(settings),
         loggers={"progress": progress.progress_logger, "console": dg.colored_console_logger},
