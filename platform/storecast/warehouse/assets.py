@@ -29,8 +29,10 @@ PUBLISHED_LAST = (
     "ops.drift",
     "ops.model_scores",
     "ops.product_drift",
+    "ops.promotions",
     "ops.reconciliation",
     "ops.registered_models",
+    "ops.retraining_requests",
     "ops.tracking_signals",
 )
 """The ends of the graph: when these are made, all that is published is."""
