@@ -14,7 +14,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from storecast.forecasting.assets import PRODUCTS
 from storecast.monitoring.automation import look_at_shop
-from storecast.registry.automation import moved_alias
+from storecast.registry.automation import moved_alias, promote
 from storecast.settings import Settings
 from storecast.shop import StageError
 from storecast.warehouse import LeaseError
@@ -71,6 +71,8 @@ REPLACE = dg.define_asset_job(
 )
 
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
+BESIDE = [REPLACE, TUNE, promote]
+"""Jobs that are no part of the main line."""
 OF_PRODUCTS = ("forecast", REPLACE.name)
 """The jobs that are started with the tags of `partition_range`."""
 

@@ -16,7 +16,6 @@ from storecast.monitoring import assets as monitoring
 from storecast.monitoring import automation as monitoring_automation
 from storecast.monitoring import checks as monitoring_checks
 from storecast.registry import assets as registry
-from storecast.registry import automation as registry_automation
 from storecast.registry import checks as registry_checks
 from storecast.settings import Settings, load_settings, process_environment
 from storecast.warehouse import assets as warehouse
@@ -35,7 +34,7 @@ def compose(settings: Settings) -> dg.Definitions:
             warehouse.published,
         ],
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
-        jobs=[*automation.JOBS.values(), automation.REPLACE, automation.TUNE, *registry_automation.JOBS],
+        jobs=[*automation.JOBS.values(), *automation.BESIDE],
         schedules=ingestion_automation.SCHEDULES,
         sensors=[*ingestion_automation.SENSORS, *monitoring_automation.SENSORS, *automation.followers()],
         resources=resources_of(settings),
