@@ -71,7 +71,7 @@ REPLACE = dg.define_asset_job(
 )
 
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
-BESIDE = [REPLACE, TUNE, promote]
+BESIDE: list[Any] = [REPLACE, TUNE, promote]
 """Jobs that are no part of the main line."""
 OF_PRODUCTS = ("forecast", REPLACE.name)
 """The jobs that are started with the tags of `partition_range`."""
