@@ -1,7 +1,7 @@
 """How people decide from Dagster, and how forecasts follow the aliases, wherever they were moved."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -102,6 +102,3 @@ def glance(shop: Settings) -> str:
     """Return when MLflow's database and the warehouse were last written; neither is opened."""
     files = (shop.mlflow_dir / "mlflow.db", shop.warehouse_path)
     return " ".join(str(file.stat().st_mtime_ns) if file.exists() else "none" for file in files)
-
-
-JOBS: list[Any] = [promote]
