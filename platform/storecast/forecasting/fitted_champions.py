@@ -245,7 +245,7 @@ def champions_from_table(
     if not len(training_ids) == len(origins) == len(layouts) == 1:
         raise ValueError("the table has rows of more than one training, origin_date or layout, or none: pass one set")
     record = json.loads(layouts.pop())
-    days = unpacked(Layout.from_record(record["days"]), columns[c.DAYS_BLOB])
+    days = unpacked(Layout.from_record(record["days"]), columns[c.DAYS_BLOB].tolist())
     units, models = days.pop(UNITS), columns[c.MODEL]
     return FittedChampions(
         training_id=str(training_ids.pop()),
@@ -260,7 +260,7 @@ def champions_from_table(
         ),
         classes=columns[c.DEMAND_CLASS],
         models=models,
-        states=_states_of(columns[c.STATES_BLOB], models, record["states"]),
+        states=_states_of(columns[c.STATES_BLOB].tolist(), models, record["states"]),
         payloads={name: payload_of(fitted_models, name) for name in members_of(models) if REGISTRY[name].is_global},
     )
 
