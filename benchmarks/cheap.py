@@ -27,8 +27,9 @@ from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.baselines import HistoricAverage, SeasonalNaive
 from storecast.forecasting.intermittent import ADIDA, TSB, Croston
 from storecast.forecasting.panel import BoolArray, FloatArray, Panel
+from storecast.forecasting.seasonality import seasonal_factors, without_season
 from storecast.forecasting.smoothing import SimpleExponentialSmoothing
-from storecast.forecasting.theta import Theta
+from storecast.forecasting.theta import Theta, error_of, least_squares, line_of
 
 SHORT_ITEMS: Final = 5
 SKTIME_SERIES: Final = 200
@@ -74,7 +75,7 @@ def run(*, is_short: bool) -> list[Row]:
     for name in CONTENDERS:
         theirs = min(one_by_one.result[name], in_a_frame.result[name], key=lambda timed_: timed_[1])
         wall = _wall_row(f"{name}, {what}: wall time", name, ours.result[name], theirs)
-        rows += [wall, *_other_rows(name, ours.result[name], theirs, taken)]
+        rows += [wall, *_other_rows(name, ours.result[name], theirs, taken, panel.units)]
     memory = Row("peak memory of all; statsforecast's one by one", "GB", ours.peak_gb, one_by_one.peak_gb)
     frame_memory = Row("peak memory of all; statsforecast's with a long frame", "GB", ours.peak_gb, in_a_frame.peak_gb)
     return [
@@ -92,14 +93,37 @@ def _wall_row(what: str, name: str, ours: Answer, theirs: Answer) -> Row:
     return Row(what, "s", ours[1], theirs[1], bound=MOST_RATIO, of="ratio")
 
 
-def _other_rows(name: str, ours: Answer, theirs: Answer, taken: BoolArray) -> list[Row]:
+def _other_rows(name: str, ours: Answer, theirs: Answer, taken: BoolArray, units: FloatArray) -> list[Row]:
     missed = np.abs(ours[0][taken] - np.maximum(theirs[0], 0.0)).max(axis=1)
-    differing = float((missed > MOST_DIFFERENCE).sum())
-    return [
+    differing = np.flatnonzero(missed > MOST_DIFFERENCE)
+    rows = [
         Row(f"{name}: CPU time", "s", ours[2], theirs[2]),
         Row(f"{name}: largest difference to statsforecast", "units", float(missed.max()), bound=MOST_DIFFERENCE),
-        Row(f"{name}: series that differ by more than {MOST_DIFFERENCE:g}", "series", differing),
+        Row(f"{name}: series that differ by more than {MOST_DIFFERENCE:g}", "series", float(len(differing))),
     ]
+    return rows + _loss_rows(units[taken][differing]) if name == "theta" and len(differing) else rows
+
+
+def _loss_rows(units: FloatArray) -> list[Row]:
+    """On series whose forecasts by theta differ: whose search found the smaller error one day ahead."""
+    losses, theirs = np.array([_theta_losses(row[~np.isnan(row)]) for row in units]).T
+    return [
+        Row("theta: of them ours has the smaller squared error in sample", "series", float((losses < theirs).sum()),
+            float((theirs < losses).sum())),
+        Row("theta: of them the sum of errors over the smaller one's, at worst", "-", float((losses / theirs).max()),
+            float((theirs / losses).max())),
+    ]  # fmt: skip
+
+
+def _theta_losses(units: FloatArray) -> tuple[float, float]:
+    """The scaled squared error one day ahead of a series, at our first level and smoothing and at statsforecast's."""
+    factors, multiplies = seasonal_factors(units[None, :], SEASON)
+    plain = without_season(units[None, :], factors, multiplies)[0]
+    line = line_of(plain, False)
+    found = models.Theta(SEASON).fit(units).model_["par"]
+    theirs = np.array([found["initial_smoothed"], found["alpha"]])
+    ours = least_squares(plain, line, False, len(theirs))
+    return error_of(ours, plain, line, False), error_of(theirs, plain, line, False)
 
 
 def _against_sktime(panel: Panel, series: int) -> list[Row]:

@@ -82,6 +82,7 @@ def run(*, is_short: bool) -> list[Row]:
         Row("a fitted champion set in the warehouse, a series", "bytes", size / series, kept.result[0], MOST_BYTES),
         Row("forecasts that differ after a reload", "numbers", float(reload_differs), bound=0.0),
         Row(f"a product loaded, the file open: 95 % of {LOADED}", "ms", loads.result[1], bound=MOST_LOAD_MS),
+        Row("the same: CPU, 95 %", "ms", loads.result[4]),
         Row("the same: median; statsforecast's pickle of one series", "ms", loads.result[0], kept.result[1]),
         Row("opening the file: median", "ms", loads.result[2]),
         Row("the product's 28 days forecast, LightGBM's text read anew: median", "ms", loads.result[3]),
@@ -275,8 +276,10 @@ def write(warehouse: Warehouse, fitted: FittedChampions, sums: FittedChampions, 
     return len(table) + sum(len(rows) for rows in sets.values())
 
 
-def load_products(path: Path, number: int) -> tuple[float, float, float, float]:
+def load_products(path: Path, number: int) -> tuple[float, float, float, float, float]:
     """Milliseconds to load a product with all its channels, median and 95 %; to open the file; to forecast it.
+
+    The last are the CPU's for 95 % of the loads: on a shared machine a load of few milliseconds mostly waits.
 
     As who serves products does it: the file stays open, and LightGBM's text is read from it once.
     """
@@ -284,17 +287,18 @@ def load_products(path: Path, number: int) -> tuple[float, float, float, float]:
     trained = warehouse.read("select * from ops.fitted_models")
     products = warehouse.read("select distinct product_id from ops.fitted_champions order by hash(product_id)")
     opening = [_seconds(lambda: warehouse.read("select 1")) for _ in range(WARM_UP)]
-    loading, forecasting = [], []
+    loading, working, forecasting = [], [], []
     with warehouse.reading() as connection:
         for product in [*products[c.PRODUCT_ID].head(WARM_UP), *products[c.PRODUCT_ID].head(number)]:
-            start = time.perf_counter()
-            rows = connection.execute("select * from ops.fitted_champions where product_id = ?", [product]).df()
-            fitted = champions_from_table(rows, trained)
+            start, cpu_start = time.perf_counter(), time.process_time()
+            found = connection.execute("select * from ops.fitted_champions where product_id = ?", [product])
+            fitted = champions_from_table(found.fetchnumpy(), trained)
             loading.append(time.perf_counter() - start)
+            working.append(time.process_time() - cpu_start)
             forecasting.append(_seconds(partial(fitted.mean_units, HORIZON)))
-    load, opened, forecast = (1000 * np.array(seconds) for seconds in (loading[WARM_UP:], opening, forecasting))
-    median, most = (float(np.quantile(load, share)) for share in (0.5, 0.95))
-    return median, most, float(np.median(opened)), float(np.median(forecast))
+    load, work = 1000 * np.array(loading[WARM_UP:]), 1000 * np.array(working[WARM_UP:])
+    opened, forecast = (1000 * float(np.median(seconds)) for seconds in (opening, forecasting))
+    return float(np.median(load)), float(np.quantile(load, 0.95)), opened, forecast, float(np.quantile(work, 0.95))
 
 
 def _seconds(work: Callable[[], Any]) -> float:

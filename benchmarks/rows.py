@@ -37,8 +37,12 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Ours over the peer's."""
-        return None if self.peer is None else self.ours / self.peer
+        """Ours over the peer's; None without a peer, and where its figure is 0, as of a call too short for the clock.
+
+        >>> Row("CPU time", "s", 3.0, 0.0).ratio is None
+        True
+        """
+        return self.ours / self.peer if self.peer else None
 
     @property
     def target(self) -> str | None:
@@ -56,7 +60,9 @@ class Row:
             return None
         figure = self.ours if self.of == "ours" else self.ratio
         if figure is None:
-            raise ValueError(f"row {self.what!r} has a bound on its ratio but no peer: give the peer's figure")
+            raise ValueError(
+                f"row {self.what!r} has a bound on its ratio, but the peer's is {self.peer}: give a figure"
+            )
         return bool(figure >= self.bound if self.is_floor else figure <= self.bound)
 
     def as_record(self) -> dict[str, Any]:

@@ -127,10 +127,13 @@ def test_what_is_read_again_says_the_same_bit_for_bit_and_so_does_one_product_al
 def test_it_lies_in_the_warehouse_without_a_pickle(fitted, fitted_models, that_day, tmp_path):
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     warehouse.replace_table("ops.fitted_champions", champions_to_table(fitted))
-    table = warehouse.read("select * from ops.fitted_champions where product_id = 'fast'")
+    with warehouse.reading() as connection:
+        found = connection.sql("select * from ops.fitted_champions where product_id = 'fast'")
+        table, columns = found.df(), found.fetchnumpy()
     rows = fitted.recent.keys.get_level_values(0) == "fast"
-    again = champions_from_table(table, fitted_models).updated(that_day.take(rows))
-    np.testing.assert_array_equal(again.mean_units(HORIZON), fitted.mean_units(HORIZON)[rows])
+    for read in (table, columns):
+        again = champions_from_table(read, fitted_models).updated(that_day.take(rows))
+        np.testing.assert_array_equal(again.mean_units(HORIZON), fitted.mean_units(HORIZON)[rows])
     for blob in [*table["states_blob"], *table["days_blob"], table["layout"].iloc[0].encode()]:
         assert b"numpy" not in bytes(blob)
         assert b"storecast" not in bytes(blob)

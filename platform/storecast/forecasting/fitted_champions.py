@@ -9,7 +9,7 @@ chosen anew before the next training.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -232,17 +232,20 @@ def champions_to_table(fitted: FittedChampions) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def champions_from_table(table: pd.DataFrame, fitted_models: pd.DataFrame) -> FittedChampions:
+def champions_from_table(
+    table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], fitted_models: pd.DataFrame
+) -> FittedChampions:
     """The fitted champions that `champions_to_table` wrote, of all series or some: they say the same, bit for bit.
 
+    Of a single product a frame costs as much as all the rest: the columns as DuckDB's `fetchnumpy` has them will do.
     Raises `ValueError` where the rows are not of one training and day, or a global model is missing.
     """
-    columns = {name: table[name].to_numpy() for name in c.FittedChampions.to_schema().columns}
+    columns = {name: np.asarray(table[name]) for name in c.FittedChampions.to_schema().columns}
     training_ids, origins, layouts = (set(columns[name]) for name in (c.TRAINING_ID, c.ORIGIN_DATE, c.LAYOUT))
     if not len(training_ids) == len(origins) == len(layouts) == 1:
         raise ValueError("the table has rows of more than one training, origin_date or layout, or none: pass one set")
     record = json.loads(layouts.pop())
-    days = unpacked(Layout.from_record(record["days"]), columns[c.DAYS_BLOB])
+    days = unpacked(Layout.from_record(record["days"]), columns[c.DAYS_BLOB].tolist())
     units, models = days.pop(UNITS), columns[c.MODEL]
     return FittedChampions(
         training_id=str(training_ids.pop()),
@@ -257,7 +260,7 @@ def champions_from_table(table: pd.DataFrame, fitted_models: pd.DataFrame) -> Fi
         ),
         classes=columns[c.DEMAND_CLASS],
         models=models,
-        states=_states_of(columns[c.STATES_BLOB], models, record["states"]),
+        states=_states_of(columns[c.STATES_BLOB].tolist(), models, record["states"]),
         payloads={name: payload_of(fitted_models, name) for name in members_of(models) if REGISTRY[name].is_global},
     )
 

@@ -98,7 +98,7 @@ def _turned(factors: FloatArray, days: int) -> FloatArray:
 
 
 @compiled
-def _line(units: FloatArray, is_dynamic: bool) -> tuple[float, float]:
+def line_of(units: FloatArray, is_dynamic: bool) -> tuple[float, float]:
     """Start and slope of the line: least squares over all days, or of the first day alone where it is dynamic."""
     if is_dynamic:
         return units[0], 0.0
@@ -141,7 +141,7 @@ def _next(motion: Motion, day: int, value: float, smoothing: float, is_dynamic: 
 
 
 @compiled
-def _error_of(parameters: FloatArray, units: FloatArray, line: tuple[float, float], is_dynamic: bool) -> float:
+def error_of(parameters: FloatArray, units: FloatArray, line: tuple[float, float], is_dynamic: bool) -> float:
     """The scaled sum of squared errors one day ahead over the days of a series."""
     smoothing, theta = parameters[1], parameters[2] if len(parameters) > 2 else 2.0
     motion = _begun(units[0], parameters, line)
@@ -156,7 +156,7 @@ def _error_of(parameters: FloatArray, units: FloatArray, line: tuple[float, floa
 
 
 @compiled
-def _least_squares(units: FloatArray, line: tuple[float, float], is_dynamic: bool, free: int) -> FloatArray:
+def least_squares(units: FloatArray, line: tuple[float, float], is_dynamic: bool, free: int) -> FloatArray:
     """The first so many parameters with the least error, by the adaptive simplex of Gao and Han (2012) within bounds.
 
     It starts at half the first day, 0.5 and 2, and ends where the errors at its corners differ by less than 1e-4.
@@ -169,7 +169,7 @@ def _least_squares(units: FloatArray, line: tuple[float, float], is_dynamic: boo
         if corner < free:
             first = corners[corner, corner]
             corners[corner, corner] = first * (1 + FIRST_STEP) if first != 0 else FIRST_STEP_FROM_ZERO
-        errors[corner] = _error_of(corners[corner], units, line, is_dynamic)
+        errors[corner] = error_of(corners[corner], units, line, is_dynamic)
     for _ in range(MOST_STEPS):
         if _deviation(errors) < TOLERANCE:
             break
@@ -177,7 +177,7 @@ def _least_squares(units: FloatArray, line: tuple[float, float], is_dynamic: boo
         if not _moved(corners, errors, best, units, line, is_dynamic):
             for corner in range(1, free + 1):
                 _place(corners[corner], corners[best], corners[corner], 1.0 - 1.0 / free)
-                errors[corner] = _error_of(corners[corner], units, line, is_dynamic)
+                errors[corner] = error_of(corners[corner], units, line, is_dynamic)
     return corners[errors.argmin()]
 
 
@@ -200,18 +200,18 @@ def _moved(
     for axis in range(free):
         centre[axis] = (corners[:, axis].sum() - corners[worst, axis]) / free
     _place(reflected, centre, corners[worst], -1.0)
-    error = _error_of(reflected, units, line, is_dynamic)
+    error = error_of(reflected, units, line, is_dynamic)
     is_outside = error < errors[worst]
     if error < errors[best]:
         _place(tried, centre, reflected, 1.0 + 2.0 / free)
-        tried_error = _error_of(tried, units, line, is_dynamic)
+        tried_error = error_of(tried, units, line, is_dynamic)
         is_better = tried_error < error
     elif error < errors[second]:
         tried_error, is_better = error, False
     else:
         factor = 0.75 - 1.0 / (2 * free)
         _place(tried, centre, reflected, factor if is_outside else -factor)
-        tried_error = _error_of(tried, units, line, is_dynamic)
+        tried_error = error_of(tried, units, line, is_dynamic)
         is_better = tried_error <= error if is_outside else tried_error < errors[worst]
         if not is_better:
             return False
@@ -255,9 +255,9 @@ def _fitted(units: FloatArray, forms: IntArray) -> FloatArray:
             continue
         for form in range(len(forms)):
             is_dynamic = forms[form, 0] == 1
-            line = _line(own, is_dynamic)
-            chosen = _least_squares(own, line, is_dynamic, forms[form, 1])
-            error = _error_of(chosen, own, line, is_dynamic)
+            line = line_of(own, is_dynamic)
+            chosen = least_squares(own, line, is_dynamic, forms[form, 1])
+            error = error_of(chosen, own, line, is_dynamic)
             if error < least:
                 least = error
                 states[row, KIND] = MOVING_LINE if is_dynamic else FIXED_LINE
