@@ -1,9 +1,9 @@
 """The closed loop: what drift and gate can tell, a season through the real daemon, and kills at random moments.
 
 The season is 60 days of a shop of 12 products in two channels, in 8 landings: a run of Dagster's costs seconds of
-start alone, and 15 minutes hold some 40 runs. Time passes in the data, nothing waits for a clock. `season.py` tells what
-goes wrong in it, `season_events.py` what is held to be right. Days until something is noticed count from its first day
-of data to the last day of the landing by which it was.
+start alone, and 15 minutes hold some 40 runs. Time passes in the data, nothing waits for a clock. `season.py` tells
+what goes wrong in it, `season_events.py` what is held to be right. Days until something is noticed count from its first
+day of data to the last day of the landing by which it was.
 
 The kills are those of `kills.py`: 30 in all, of training, promotion and rollback in turn, each of which forecasts and
 publishes. *Never disagree* is looked at twice. Right after each kill, what people read, the published file by itself:

@@ -1,4 +1,4 @@
-"""A season of a small shop through the real daemon, with things going wrong in it: does the loop do right by itself?
+"""A season of a small shop through the real daemon, with things going wrong in it.
 
 Files of the next days are dropped, and the harness waits for the chain of runs that comes of them. By hand is done only
 what goes wrong: a challenger whose champions are bad is registered, and later forced through by `storecast promote`; a

@@ -136,7 +136,7 @@ def days_until(first: pd.Timestamp, days: pd.Series) -> float:
 
 
 def seconds_to_publication(runs: tuple[Run, ...], decided_at: pd.Series) -> float:
-    """Seconds from the first decision to the end of the run that made forecasts anew for it; NaN where there is none."""
+    """Seconds from the first decision to the end of the run that made forecasts anew for it; NaN without one."""
     if decided_at.empty:
         return float("nan")
     moment = pd.Timestamp(decided_at.iloc[0]).timestamp()
