@@ -5,12 +5,11 @@ the loop has looked since the last one ended.
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,7 +28,6 @@ from storecast.warehouse import Warehouse
 
 STORECAST: Final = Path(sys.executable).with_name("storecast")
 REPOSITORY: Final = Path(__file__).parents[1]
-PORTS: Final = ("dagster_port", "mlflow_port", "reports_port")
 POLL_SECONDS: Final = 0.5
 STORED_SECONDS: Final = 1.0
 """Within which the end of a run is stored after it is dated."""
@@ -150,13 +148,6 @@ def running_shop(settings: Settings, variables: Mapping[str, str]) -> Iterator[R
             yield RunningShop(settings, instance)
         finally:
             stop_services(settings, report=print)
-
-
-def free_ports() -> dict[str, int]:
-    """A free port for each server, by the name of its setting."""
-    with ExitStack() as open_at_once:
-        probes = [open_at_once.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
-        return {name: probe.getsockname()[1] for name, probe in zip(PORTS, probes, strict=True)}
 
 
 def storecast(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:

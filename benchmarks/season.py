@@ -14,14 +14,13 @@ from typing import Final
 import pandas as pd
 
 from benchmarks.loop_shop import HISTORY_DAYS, LoopShop, day_of
+from benchmarks.ports import PORTS, free_ports
 from benchmarks.running_shop import (
     FILES_SENSOR,
     MADE_WITH,
-    PORTS,
     ChainError,
     Run,
     RunningShop,
-    free_ports,
     running_shop,
     storecast,
 )
