@@ -88,7 +88,7 @@ class LoopShop:
         """
         expected = self.expected_units(day)
         expected["units"] = np.random.default_rng([self.seed, day]).poisson(expected["mean_units"])
-        is_sent = [day < self.stops.get(channel, day + 1) for channel in expected["channel"]]
+        is_sent = np.array([day < self.stops.get(channel, day + 1) for channel in expected["channel"]])
         sold = expected[is_sent & (expected["units"] > 0)].reset_index(drop=True)
         number = np.arange(len(sold)).astype(str)
         return pd.DataFrame(
