@@ -41,5 +41,5 @@ def rows_of(published: Path, table: str) -> pd.DataFrame:
 def differences(published: Path, other: Path) -> list[str]:
     """The tables that are in one file only, or not equal row for row."""
     ours, theirs = set(tables_of(published)), set(tables_of(other))
-    both = sorted(ours & theirs)
-    return sorted(ours ^ theirs) + [name for name in both if not rows_of(published, name).equals(rows_of(other, name))]
+    unequal = {name for name in ours & theirs if not rows_of(published, name).equals(rows_of(other, name))}
+    return sorted(ours ^ theirs | unequal)
