@@ -107,7 +107,7 @@ class LoopShop:
 
         >>> shop = LoopShop(Path("."), products=1, drifts={"P01": 300})
         >>> [round(float(shop.expected_units(day)["mean_units"][0]), 2) for day in (0, 217, 224, 301)]
-        [8.4, 8.4, 16.8, 48.0]
+        [8.4, 8.4, 16.8, 42.0]
         """
         level = LOWEST_LEVEL * (1 + np.arange(self.products) / 4)
         factor = [DRIFT_FACTOR if day >= self.drifts.get(name, day + 1) else 1.0 for name in self.product_ids]
