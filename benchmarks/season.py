@@ -104,7 +104,8 @@ def play(plan: Plan, folder: Path) -> Season:
     drifts = {DRIFTING: HISTORY_DAYS + plan.drifts_from}
     shop = LoopShop(folder, drifts=drifts, stops={STOPPING: HISTORY_DAYS + plan.stops_from})
     shop.write_days(0, HISTORY_DAYS)
-    settings = Settings(source="files", source_config=shop.mapping, data_dir=folder / "data", **free_ports())
+    settings = Settings(source="files", source_config=shop.mapping, data_dir=folder / "data")
+    settings = settings.model_copy(update=free_ports())
     bind(settings)
     write_instance_config(settings)
     ports = {f"STORECAST_{name}".upper(): str(getattr(settings, name)) for name in PORTS}
