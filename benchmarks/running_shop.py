@@ -1,7 +1,7 @@
 """A data folder at work: Dagster's real webserver and daemon on free ports, watched through Dagster's own instance.
 
-Nothing here sleeps for a fixed time. A chain of runs has ended when no run is queued or under way and every sensor of
-the loop has looked since the last one ended.
+Nothing here sleeps for a fixed time. A chain of runs has ended when no run is queued or under way and every sensor that
+looks often has looked since the last one ended.
 """
 
 import os
@@ -31,11 +31,12 @@ REPOSITORY: Final = Path(__file__).parents[1]
 POLL_SECONDS: Final = 0.5
 STORED_SECONDS: Final = 1.0
 """Within which the end of a run is stored after it is dated."""
-CHAIN_SECONDS: Final = 600.0
+CHAIN_SECONDS: Final = 1_800.0
 TAIL_LINES: Final = 30
 FILES_SENSOR: Final = "new_source_files"
-ALOOF: Final = (FILES_SENSOR, "retrain_drifted", "watch")
-"""Sensors that look rarely: files come from us only, what is to be retrained is in a table, `watch` starts nothing."""
+OFTEN_SECONDS: Final = 10
+"""Sensors that look more rarely are not waited for: files come from us only, what waits for training is in a table, and
+the others look after what failed."""
 MADE_WITH: Final = """
     select distinct model_version from gold.demand_forecasts
     where origin_date = (select max(origin_date) from gold.demand_forecasts)
@@ -119,12 +120,13 @@ class RunningShop:
         return bool(looks) and min(looks.values()) > last_end + STORED_SECONDS and len(self.runs()) == len(runs)
 
     def looks(self) -> dict[str, float]:
-        """When each sensor of the loop looked last, in seconds since 1970."""
+        """When each sensor that looks often looked last, in seconds since 1970."""
         states = self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
         return {
             state.instigator_name: data.last_tick_timestamp or 0.0
             for state in states
-            if isinstance(data := state.instigator_data, SensorInstigatorData) and state.instigator_name not in ALOOF
+            if isinstance(data := state.instigator_data, SensorInstigatorData)
+            and (data.min_interval or 0) <= OFTEN_SECONDS
         }
 
     def story(self) -> str:
