@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 LOCK := uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.12
 
-.PHONY: help run up down test check bench deep ray clean lock
+.PHONY: help run up down test check bench floor package deep ray clean lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
@@ -31,6 +31,8 @@ check: $(INSTALLED) ## linters, types, import contracts, size limits
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project/models
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.azure-pipelines --regex-variant python azure-pipelines.yml
 	$(BIN)/pytest -q assets_tests/test_house_rules.py
 
 bench: $(INSTALLED) ## every benchmark on a part of its data; `make bench-NAME` runs one whole, such as bench-m5
@@ -39,6 +41,16 @@ bench: $(INSTALLED) ## every benchmark on a part of its data; `make bench-NAME` 
 bench-%: $(INSTALLED)
 	$(BIN)/python -m benchmarks $*
 
+floor: $(INSTALLED) ## the benchmark on the demo shop alone; fails where a figure misses its target
+	$(BIN)/python -m benchmarks --floor demo
+
+package: $(INSTALLED) ## build the code location, dist/*.whl, and load the graph from the wheel alone
+	rm -rf build dist
+	$(BIN)/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --quiet --wheel-dir dist .
+	$(BIN)/pip install --disable-pip-version-check --no-deps --quiet --target build/site dist/storecast-*.whl
+	cd build && PYTHONPATH=site STORECAST_DATA_DIR=data DAGSTER_DISABLE_TELEMETRY=yes \
+		../$(BIN)/dagster definitions validate --module-name storecast.definitions
+
 deep: $(INSTALLED) ## install what the LSTM needs, Keras on JAX: 95 MB to fetch, 415 MB on disk
 	$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements-deep.lock
 
@@ -46,7 +58,7 @@ ray: $(INSTALLED) ## install Ray, to fit past one machine: 70 MB to fetch, 270 M
 	$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements-ray.lock
 
 clean: ## remove .venv and caches; the data folder stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache platform/storecast.egg-info
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache platform/storecast.egg-info
 
 lock: ## resolve all locks anew (needs uv): hashes, no index addresses
 	$(LOCK) --group dev --constraint constraints.txt pyproject.toml --output-file requirements.lock

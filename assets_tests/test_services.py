@@ -51,6 +51,8 @@ def test_the_instance_keeps_quiet_and_starts_few_runs_at_once(settings):
     assert config["telemetry"] == {"enabled": False}
     assert config["concurrency"]["runs"]["max_concurrent_runs"] == 1
     assert config["run_monitoring"]["enabled"]
+    assert config["run_monitoring"]["max_runtime_seconds"] == settings.run_timeout_hours * 3600
+    assert config["run_retries"] == {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}
     written = path.stat().st_mtime_ns
     assert write_instance_config(settings) == path
     assert path.stat().st_mtime_ns == written
@@ -64,6 +66,10 @@ def test_dagster_takes_the_instance_s_configuration(settings, monkeypatch):
         assert not instance.telemetry_enabled
         assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
         assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_max_runtime_seconds == settings.run_timeout_hours * 3600
+        assert instance.run_retries_max_retries == 2
+        assert not instance.run_retries_retry_on_asset_or_op_failure
+        assert instance.freshness_enabled
         assert instance.storage_directory().startswith(str(settings.data_dir))
 
 

@@ -1,18 +1,24 @@
 """What a person does in Dagster's UI, by its own GraphQL, with the real webserver and the real daemon."""
 
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pandas as pd
 import pytest
 import requests
+from dagster._core.scheduler.instigation import TickStatus
 
 from storecast.automation import JOBS
+from storecast.ingestion.automation import SETTLED_SECONDS
 from storecast.services import running_services, start_services, stop_services
 from storecast.settings import Settings
 from storecast.warehouse import Warehouse
@@ -24,6 +30,8 @@ SNAPSHOT = Path(__file__).with_name("asset_graph.json")
 BACKFILL_SECONDS, CHAIN_SECONDS, TICK_SECONDS = 400.0, 900.0, 120.0
 POLL_SECONDS = 1.0
 TAIL_LINES = 30
+SENSORS_IN_ALL = 7
+"""Three that follow, and those for new files, incidents, lost runs and missing forecasts."""
 FIRST_ORIGIN, NEXT_ORIGIN = pd.Timestamp("2026-03-30"), pd.Timestamp("2026-04-06")
 SPOILED_BY = 1_000_000
 FORECASTS = ("demand_forecasts", "forecast_explanations", "revenue_forecasts")
@@ -44,7 +52,9 @@ mutation ($params: LaunchBackfillParams!) {
 BACKFILL_STATUS = (
     "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
 )
-RUNS = "{ runsOrError { ... on Runs { results { runId jobName status creationTime tags { key value } } } } }"
+RUNS = """
+{ runsOrError { ... on Runs { results { runId jobName status creationTime startTime endTime tags { key value } } } } }
+"""
 SENSORS = """
 {
   sensorsOrError(repositorySelector: {repositoryLocationName: "storecast", repositoryName: "__repository__"}) {
@@ -89,7 +99,7 @@ class Dagster:
         """Tell whether every sensor has looked since a moment (seconds since 1970), none in vain."""
         ticks = [tick for sensor in self.ask(SENSORS)["results"] for tick in sensor["sensorState"]["ticks"]]
         assert [tick["error"] for tick in ticks if tick["error"]] == []
-        return len(ticks) == len(JOBS) and all(tick["timestamp"] > moment for tick in ticks)
+        return len(ticks) == SENSORS_IN_ALL and all(tick["timestamp"] > moment for tick in ticks)
 
     def wait(self, what: str, is_done: Callable[[], bool], seconds: float) -> None:
         """Wait until something is done; fail with all there is to know once a run fails or the time is over."""
@@ -176,8 +186,8 @@ def forecasts_of(settings: Settings) -> pd.DataFrame:
 
 
 def make_anew(dagster: Dagster) -> None:
-    """Launch one product and four that do not lie side by side, at once, and wait for both."""
-    backfills = [dagster.materialise([ONE]), dagster.materialise(MANY)]
+    """Launch one product, and it with four that do not lie side by side, at once, and wait for both."""
+    backfills = [dagster.materialise([ONE]), dagster.materialise([ONE, *MANY])]
 
     def all_done() -> bool:
         statuses = [dagster.ask(BACKFILL_STATUS, id=backfill)["status"] for backfill in backfills]
@@ -185,6 +195,9 @@ def make_anew(dagster: Dagster) -> None:
         return set(statuses) == {"COMPLETED_SUCCESS"}
 
     dagster.wait("the products to be made anew", all_done, BACKFILL_SECONDS)
+    spans = sorted((run["startTime"], run["endTime"]) for run in dagster.runs() if "dagster/backfill" in run["tags"])
+    assert len(spans) > len(backfills)
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans)), "two runs at once"
 
 
 def assert_only_these_were_made_anew(settings: Settings, before: pd.DataFrame, keys: set[str]) -> None:
@@ -196,14 +209,34 @@ def assert_only_these_were_made_anew(settings: Settings, before: pd.DataFrame, k
 
 
 def follow_new_days(shop, dagster: Dagster, known: set[str]) -> None:
-    """Put a week of new files into the source's folder, and wait for the publication that comes of it."""
+    """Put a week of new files into the source's folder, and wait for the publication that comes of it.
+
+    The daemon is killed while it looks at the files, or at what came of it, and started again.
+    """
     shop.write(days=217)
+    kill_in_a_tick(dagster.settings, "new_source_files", time.time() + SETTLED_SECONDS)
+    start_services(dagster.settings, REPOSITORY, report=lambda _: None)
 
     def published() -> bool:
         new = [run for run in dagster.runs() if run["runId"] not in known]
         return any(run["jobName"] == "publish" and run["status"] == "SUCCESS" for run in new)
 
     dagster.wait("the new files to be published", published, CHAIN_SECONDS)
+
+
+def kill_in_a_tick(settings: Settings, sensor: str, since: float) -> None:
+    """Kill the daemon with all it has started as soon as a tick of a sensor is under way that began after a moment."""
+    [daemon] = [service for service in running_services(settings) if service.name == "dagster-daemon"]
+    deadline = time.monotonic() + TICK_SECONDS
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        [state] = [state for state in instance.all_instigator_state() if state.instigator_name == sensor]
+        place = (state.instigator_origin_id, state.selector_id)
+        while not instance.get_ticks(*place, after=since, limit=1, statuses=[TickStatus.STARTED]):
+            assert time.monotonic() < deadline, f"{sensor} did not look"
+            time.sleep(0.01)
+    os.killpg(daemon.pid, signal.SIGKILL)
+    while daemon in running_services(settings):
+        time.sleep(0.01)
 
 
 def assert_each_stage_was_started_once_by_the_one_before(dagster: Dagster, known: set[str]) -> None:

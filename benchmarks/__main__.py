@@ -5,7 +5,7 @@ import inspect
 
 import click
 
-from benchmarks.rows import show, write
+from benchmarks.rows import misses, show, write
 
 BENCHMARKS = (
     "m5",
@@ -24,6 +24,7 @@ BENCHMARKS = (
     "new_products",
     "drift",
     "gate",
+    "demo",
     "loop",
 )
 
@@ -31,13 +32,18 @@ BENCHMARKS = (
 @click.command(help=f"Run benchmarks by name, or all of them: {', '.join(BENCHMARKS)}.")
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS, "all"]), required=True)
 @click.option("--short", "is_short", is_flag=True, help="On a part of the data; written to results/short.")
-def main(names: tuple[str, ...], is_short: bool) -> None:
+@click.option("--floor", "is_floor", is_flag=True, help="End with exit code 1 where a figure misses its target.")
+def main(names: tuple[str, ...], is_short: bool, is_floor: bool) -> None:
     """Run benchmarks one after the other."""
+    missed: list[str] = []
     for name in BENCHMARKS if "all" in names else names:
         module = importlib.import_module(f"benchmarks.{name}")
         click.echo(f"\n{name}: {inspect.getdoc(module)}")
         rows = module.run(is_short=is_short)
         click.echo(f"\n{show(rows)}\nwritten to {write(name, rows, is_short=is_short)}")
+        missed += [f"{name}: {miss}" for miss in misses(rows)]
+    if is_floor and missed:
+        raise click.ClickException("\n".join(missed))
 
 
 if __name__ == "__main__":

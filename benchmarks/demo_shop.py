@@ -1,9 +1,12 @@
 """Demo shops up to gold, as `storecast run` makes them, and the demand behind their sales."""
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,19 +30,25 @@ class DemoShop:
 
 
 def demo_shop(seed: int, products: int, days: int) -> DemoShop:
-    """Make a demo shop and bring it from its source files to gold, in a folder that is gone afterwards.
+    """Make a demo shop and bring it from its source files to gold; to be run in a process of its own."""
+    with shop_after(["refresh"], seed=seed, demo_products=products, demo_days=days) as settings:
+        panel = _panel(Warehouse(settings.warehouse_path))
+        return DemoShop(panel, _true_demand(settings, panel))
 
-    To be run in a process of its own: it sets the environment of one shop.
+
+@contextmanager
+def shop_after(stages: Sequence[str], **options: Any) -> Iterator[Settings]:
+    """Make a demo shop by settings, and run stages of `storecast run` on it, in a folder that is gone afterwards.
+
+    To be used in a process of its own: it sets the environment of one shop.
     """
     with TemporaryDirectory() as folder:
-        options = {"data_dir": Path(folder), "seed": seed, "demo_products": products, "demo_days": days}
-        settings = shop_settings(options, report=print)
+        settings = shop_settings({"data_dir": Path(folder), **options}, report=print)
         os.environ.update(process_environment(settings))
         make_demo_shop(settings, report=print)
         write_instance_config(settings)
-        run_stages(compose(settings), ["refresh"])
-        panel = _panel(Warehouse(settings.warehouse_path))
-        return DemoShop(panel, _true_demand(settings, panel))
+        run_stages(compose(settings), stages)
+        yield settings
 
 
 def _panel(warehouse: Warehouse) -> Panel:

@@ -78,6 +78,17 @@ def show(rows: Sequence[Row]) -> str:
     return tabulate(table, headers="keys", floatfmt=".4g", missingval="")
 
 
+def misses(rows: Sequence[Row]) -> list[str]:
+    """What keeps its bound not, a sentence a row.
+
+    >>> misses([Row("WRMSSE", "-", 0.5, bound=0.55), Row("coverage", "%", 80.0, bound=85.0, is_floor=True)])
+    ['coverage is 80 %, where its target is ours >= 85']
+    """
+    return [
+        f"{row.what} is {row.ours:g} {row.unit}, where its target is {row.target}" for row in rows if row.met is False
+    ]
+
+
 def write(benchmark: str, rows: Sequence[Row], *, is_short: bool) -> Path:
     """Write the rows with machine, versions and commit; a short form never replaces a whole one."""
     folder = SHORT_RESULTS if is_short else RESULTS

@@ -1,5 +1,8 @@
 """The sensor on a real Dagster instance, whose runs and checks really fail."""
 
+import json
+import socket
+
 import dagster as dg
 import pytest
 
@@ -7,6 +10,7 @@ from storecast.monitoring import assets, automation, checks
 from storecast.monitoring import contracts as c
 from storecast.monitoring.notification import URLS_VARIABLE
 from storecast.monitoring.watch import stored_alerts
+from storecast.services import write_instance_config
 from storecast.settings import Settings
 from storecast.warehouse import Warehouse
 from storecast.warehouse.resources import SettingsResource, WarehouseResource
@@ -128,3 +132,36 @@ def test_the_asset_makes_the_table_and_tells_nobody(tmp_path, webhook, monkeypat
     assert [evaluation.passed for evaluation in result.get_asset_check_evaluations()] == [True]
     assert Warehouse(settings.warehouse_path).count_rows(["ops.alerts"]) == {"ops.alerts": 0}
     assert webhook.messages == []
+
+
+@dg.job
+def training() -> None:
+    """Be at work, as far as Dagster knows."""
+
+
+def test_a_run_whose_server_is_gone_has_failed_and_will_be_started_again_and_one_whose_server_listens_is_left(tmp_path):
+    settings = Settings(data_dir=tmp_path / "data")
+    write_instance_config(settings)
+    with (
+        dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance,
+        socket.socket(socket.AF_UNIX) as alive,
+        socket.socket(socket.AF_UNIX) as dead,
+    ):
+        runs = {}
+        for name, server in {"alive": alive, "dead": dead}.items():
+            server.bind(str(tmp_path / name))
+            server.listen()
+            tags = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": str(tmp_path / name)})}
+            runs[name] = instance.create_run_for_job(training, status=dg.DagsterRunStatus.STARTED, tags=tags).run_id
+        in_process = instance.create_run_for_job(training, status=dg.DagsterRunStatus.STARTED).run_id
+        dead.close()
+        with dg.build_sensor_context(instance=instance) as context:
+            told = automation.lost_runs(context)
+        assert told.skip_message == "1 of 3 runs at work were lost"
+        after = {name: instance.get_run_by_id(run_id) for name, run_id in (*runs.items(), ("in process", in_process))}
+        assert {name: run.status.value for name, run in after.items()} == {
+            "alive": "STARTED",
+            "dead": "FAILURE",
+            "in process": "STARTED",
+        }
+        assert after["dead"].tags["dagster/will_retry"] == "true"

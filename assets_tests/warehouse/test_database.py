@@ -66,7 +66,7 @@ with Lease(Path(sys.argv[1])).exclusive():
 
 @pytest.fixture
 def warehouse(warehouse_path: Path) -> Warehouse:
-    return Warehouse(warehouse_path, lease_timeout_seconds=5)
+    return Warehouse(warehouse_path, lease_timeout_seconds=120)
 
 
 def sales(products: list[str], units: float = 1.0) -> pd.DataFrame:

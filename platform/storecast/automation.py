@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PRIORITY_TAG
 
 from storecast.forecasting.assets import PRODUCTS
 from storecast.monitoring.automation import look_at_shop
@@ -22,6 +22,8 @@ from storecast.warehouse.assets import PUBLISHED
 CHAINED_BY = "storecast/chained_by"
 CLI = "storecast_run"
 TUNING_CLI = "storecast_tune"
+FIRST_IN_QUEUE = {PRIORITY_TAG: "1"}
+"""Runs wait for each other; forecasts do not wait for a training that waits too."""
 
 PARTITIONED = dg.AssetSelection.assets("gold/demand_forecasts", "gold/forecast_explanations", "gold/revenue_forecasts")
 PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
@@ -51,10 +53,13 @@ JOBS = {
         "train", TRAINING, description="Back-test, choose champions, fit and register the model."
     ),
     "forecast": dg.define_asset_job(
-        "forecast", PARTITIONED, description="Forecast the products of the partition keys."
+        "forecast", PARTITIONED, description="Forecast the products of the partition keys.", tags=FIRST_IN_QUEUE
     ),
     "publish": dg.define_asset_job(
-        "publish", PUBLICATION, description="Add up to levels, keep and score, report drift, publish what people read."
+        "publish",
+        PUBLICATION,
+        description="Add up to levels, keep and score, report drift, publish what people read.",
+        tags=FIRST_IN_QUEUE,
     ),
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""

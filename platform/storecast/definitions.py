@@ -8,6 +8,7 @@ from storecast import automation, progress
 from storecast.feedback import assets as feedback
 from storecast.feedback import checks as feedback_checks
 from storecast.forecasting import assets as forecasting
+from storecast.forecasting import automation as forecasting_automation
 from storecast.forecasting import checks as forecasting_checks
 from storecast.ingestion import assets as ingestion
 from storecast.ingestion import automation as ingestion_automation
@@ -22,21 +23,23 @@ from storecast.warehouse import assets as warehouse
 from storecast.warehouse.resources import resources_of
 
 CHECKED_ROOMS = (feedback_checks, forecasting_checks, ingestion_checks, monitoring_checks, registry_checks)
+AUTOMATED_ROOMS = (forecasting_automation, ingestion_automation, monitoring_automation)
 
 
 def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
+    assets = [
+        *dg.load_assets_from_modules([feedback, forecasting, monitoring, registry]),
+        *ingestion.source_assets(settings),
+        warehouse.dbt_tables(settings),
+        warehouse.published,
+    ]
     return dg.Definitions(
-        assets=[
-            *dg.load_assets_from_modules([feedback, forecasting, monitoring, registry]),
-            *ingestion.source_assets(settings),
-            warehouse.dbt_tables(settings),
-            warehouse.published,
-        ],
+        assets=monitoring_automation.retried(warehouse.watched_for_freshness(assets, settings)),
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
         jobs=[*automation.JOBS.values(), automation.TUNE],
         schedules=ingestion_automation.SCHEDULES,
-        sensors=[*ingestion_automation.SENSORS, *monitoring_automation.SENSORS, *automation.followers()],
+        sensors=[*(sensor for room in AUTOMATED_ROOMS for sensor in room.SENSORS), *automation.followers()],
         resources=resources_of(settings),
         loggers={"progress": progress.progress_logger, "console": dg.colored_console_logger},
         executor=dg.in_process_executor,

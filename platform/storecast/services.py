@@ -27,20 +27,25 @@ STOP_SECONDS = 20.0
 POLL_SECONDS = 0.2
 REPORT_EVERY_SECONDS = 10.0
 LOG_TAIL_LINES = 25
+SECONDS_AN_HOUR = 3600.0
 
 INSTANCE_CONFIG = """\
-# Written by Storecast. The storage is SQLite in this folder.
+# Written by Storecast. The storage is SQLite in this folder. A run whose process was killed is started again, twice at
+# most; one whose step failed is not, unless the error may pass (`try_again` of storecast/automation.py).
 telemetry: {enabled: false}
 nux: {enabled: false}
 concurrency:
   runs: {max_concurrent_runs: 1}
+run_retries: {enabled: true, max_retries: 2, retry_on_asset_or_op_failure: false}
+freshness: {enabled: true}
 run_monitoring:
   enabled: true
+  max_runtime_seconds: %(run_timeout_seconds)d
   start_timeout_seconds: 600
   cancel_timeout_seconds: 180
   poll_interval_seconds: 30
 code_servers: {local_startup_timeout: 600}
-sensors: {use_threads: true, num_workers: 2}
+sensors: {use_threads: true, num_workers: 4}
 schedules: {use_threads: true, num_workers: 1}
 retention:
   schedule: {purge_after_days: 90}
@@ -82,10 +87,11 @@ class _Launch:
 def write_instance_config(settings: Settings) -> Path:
     """Write the configuration of the data folder's Dagster instance and return its path."""
     path = settings.dagster_home / "dagster.yaml"
-    if not path.exists() or path.read_text(encoding="utf-8") != INSTANCE_CONFIG:
+    config = INSTANCE_CONFIG % {"run_timeout_seconds": round(settings.run_timeout_hours * SECONDS_AN_HOUR)}
+    if not path.exists() or path.read_text(encoding="utf-8") != config:
         path.parent.mkdir(parents=True, exist_ok=True)
         building = path.with_suffix(".tmp")
-        building.write_text(INSTANCE_CONFIG, encoding="utf-8")
+        building.write_text(config, encoding="utf-8")
         building.replace(path)
     return path
 

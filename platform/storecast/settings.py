@@ -77,6 +77,12 @@ class Settings(BaseSettings):
         default=1.0, gt=0, description="Largest panel held in memory; a larger one is read from files chunk by chunk."
     )
     lease_timeout_seconds: float = Field(default=900.0, gt=0, description="Longest wait for the warehouse.")
+    run_timeout_hours: float = Field(
+        default=8.0,
+        gt=0,
+        description="Dagster's daemon ends a run that takes longer than this.",
+    )
+    fresh_hours: float = Field(default=26.0, ge=1 / 60, description="What people read is to be made anew within these.")
 
     alert_repeat_hours: float = Field(default=24.0, gt=0, description="An open incident is told again after so long.")
     alert_stale_hours: float = Field(default=6.0, gt=0, description="Forecasts may lag a landing for so long.")

@@ -10,7 +10,8 @@ from storecast.settings import SHOP_FILE, Settings
 IDENTITY = ("source", "source_path", "source_config", "product_limit")
 BOUND = (*IDENTITY, "timezone", "currency", "country")
 ALERTING = ("alert_repeat_hours", "alert_stale_hours", "alert_quarantine_share", "alert_bias")
-PLACES = ("data_dir", "dagster_port", "mlflow_port", "reports_port", "lease_timeout_seconds", "fit_processes")
+PLACES = ("data_dir", "dagster_port", "mlflow_port", "reports_port", "fit_processes")
+PATIENCE = ("lease_timeout_seconds", "run_timeout_hours", "fresh_hours")
 
 
 class OtherShopError(ValueError):
@@ -56,7 +57,7 @@ def holds_another_shop(settings: Settings) -> bool:
 
 def fingerprint(settings: Settings, inputs: Iterable[tuple[str, str]], code: Iterable[Path]) -> str:
     """Return a hash of all that decides a run's result: settings, code, and by name what files and mappings hold."""
-    digest = hashlib.sha256(settings.model_dump_json(exclude={*PLACES, *ALERTING}).encode())
+    digest = hashlib.sha256(settings.model_dump_json(exclude={*PLACES, *PATIENCE, *ALERTING}).encode())
     for name, content in sorted(inputs):
         digest.update(f"\n{name}\0{content}".encode())
     for code_path in sorted(code):

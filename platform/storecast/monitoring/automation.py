@@ -1,20 +1,28 @@
-"""Who looks whether something is wrong, and when: every minute, whatever runs, waits or has failed."""
+"""Who looks whether something is wrong, and when: every minute, whatever runs, waits or has failed.
 
+What broke on the way, and may be well the next time, is started again here: a run twice at most, as dagster.yaml says.
+"""
+
+import json
 import os
-from collections.abc import Iterable
+import random
+import socket
+import time
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG, RETRY_NUMBER_TAG, RETRY_ON_ASSET_OR_OP_FAILURE_TAG, WILL_RETRY_TAG
 
 from storecast.monitoring import contracts as c
 from storecast.monitoring import run_findings as f
 from storecast.monitoring.notification import Say
 from storecast.monitoring.watch import Look, look
 from storecast.settings import Settings
-from storecast.warehouse import LeaseError, Warehouse
+from storecast.warehouse import LeaseError, Warehouse, is_transient, wait_seconds
 from storecast.warehouse.resources import SettingsResource
 
 LOOKS_EVERY_SECONDS = 60
@@ -25,7 +33,9 @@ MEMORY = timedelta(days=7)
 
 BY_HAND = "__ASSET_JOB"
 PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+AT_WORK = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""Not those that are only starting: one started again has its parent's server among its tags until then."""
 STATUS = {
     AssetCheckExecutionRecordStatus.SUCCEEDED: f.PASSED,
     AssetCheckExecutionRecordStatus.FAILED: f.FAILED,
@@ -79,10 +89,11 @@ def finished_runs(instance: dg.DagsterInstance, since: datetime) -> pd.DataFrame
             f.JOB: _job_of(record.dagster_run),
             f.PARTITION: _partition_of(record.dagster_run),
             f.RUN_ID: record.dagster_run.run_id,
-            f.HAS_FAILED: record.dagster_run.status is dg.DagsterRunStatus.FAILURE,
+            f.HAS_FAILED: _has_failed(record.dagster_run),
             f.FINISHED_AT: _moment(record.end_time or record.update_timestamp.timestamp()),
         }
         for record in records
+        if record.dagster_run.is_success or _has_failed(record.dagster_run)
     ]
     return pd.DataFrame(rows, columns=list(f.RUNS)).astype({f.HAS_FAILED: bool, f.FINISHED_AT: "datetime64[ns]"})
 
@@ -119,6 +130,14 @@ def _job_of(run: dg.DagsterRun) -> str:
     return f"{names[0]}{others}" if names else "assets"
 
 
+def _has_failed(run: dg.DagsterRun) -> bool:
+    """Tell a run that failed, or was ended for taking too long, from one that a person has cancelled.
+
+    Dagster says of the former, and of no other, whether it will be started again.
+    """
+    return run.status is dg.DagsterRunStatus.FAILURE or WILL_RETRY_TAG in run.tags
+
+
 def _partition_of(run: dg.DagsterRun) -> str:
     """Return the one partition of a run; a range is the whole job, which asks for all keys by their range."""
     one, first, last = (run.tags.get(tag, "") for tag in PARTITION_TAGS)
@@ -129,4 +148,43 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 
 
-SENSORS = [watch]
+@dg.sensor(
+    minimum_interval_seconds=LOOKS_EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Marks runs as failed whose processes went with the daemon that started them, so that they are started "
+    "again and nothing waits for them. The daemon itself sees only those that it loses while it lives.",
+)
+def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Look at the runs that should be at work: each names the server that is its process's parent."""
+    at_work = context.instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+    lost = [run for run in at_work if GRPC_INFO_TAG in run.tags and not _answers(json.loads(run.tags[GRPC_INFO_TAG]))]
+    for run in lost:
+        context.instance.report_run_failed(run, "its process is gone with the server that started it")
+    return dg.SkipReason(f"{len(lost)} of {len(at_work)} runs at work were lost")
+
+
+@dg.failure_hook
+def try_again(context: dg.HookContext) -> None:
+    """Have Dagster start a run again from the step that failed where the error may pass, after a wait that doubles.
+
+    A run that no daemon has started, such as one of `storecast run`, is not started again and does not wait.
+    """
+    run = context.instance.get_run_by_id(context.run_id)
+    if run is not None and run.remote_job_origin is not None and is_transient(context.op_exception):
+        context.instance.add_run_tags(run.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true"})
+        time.sleep(wait_seconds(int(run.tags.get(RETRY_NUMBER_TAG, "0")) + 1, random.Random(run.run_id)))  # noqa: S311
+
+
+def retried(assets: Iterable[Any]) -> list[Any]:
+    """Return assets and specs, runs of which `try_again` has started again."""
+    return [asset.with_hooks({try_again}) if isinstance(asset, dg.AssetsDefinition) else asset for asset in assets]
+
+
+def _answers(server: Mapping[str, Any]) -> bool:
+    """Tell whether a server listens on its socket or, where there are none, on its port."""
+    at_socket = server.get("socket")
+    with socket.socket(socket.AF_UNIX if at_socket else socket.AF_INET) as probe:
+        return probe.connect_ex(at_socket or (server["host"], server["port"])) == 0
+
+
+SENSORS = [watch, lost_runs]

@@ -1,8 +1,9 @@
 """The tables dbt makes, and the published copy of the warehouse."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -33,6 +34,7 @@ PUBLISHED_LAST = (
     "ops.tracking_signals",
 )
 """The ends of the graph: when these are made, all that is published is."""
+READ_BY_PEOPLE = ("gold", "published")
 
 
 class TableTranslator(DagsterDbtTranslator):
@@ -50,6 +52,16 @@ class TableTranslator(DagsterDbtTranslator):
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:  # noqa: ARG002 - dbt's signature
         """Return the house's owners."""
         return OWNERS
+
+
+def watched_for_freshness(assets: Iterable[Any], settings: Settings) -> Sequence[Any]:
+    """Return assets and specs, those that people read with the time within which they are to be made anew."""
+    policy = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.fresh_hours))
+
+    def watched(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return dg.apply_freshness_policy(spec, policy) if spec.key.path[0] in READ_BY_PEOPLE else spec
+
+    return dg.map_asset_specs(watched, assets)
 
 
 def dbt_tables(settings: Settings) -> dg.AssetsDefinition:

@@ -1,5 +1,6 @@
 """The warehouse file: every statement on it runs under a lease and on a connection of its own."""
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pyarrow
 
 from storecast.warehouse.lease import Lease
 
-POLL_SECONDS = 0.2
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 5.0
 BATCH_ROWS = 1_000_000
 SCHEMAS = ("bronze", "silver", "gold", "ops")
 
@@ -190,11 +191,12 @@ def once_unlocked[Result](attempt: Callable[[], Result], timeout_seconds: float)
 
     Such a process is a dbt whose parent was killed. Raises DuckDB's own error once the time is over.
     """
-    deadline = time.monotonic() + timeout_seconds
+    deadline, wait = time.monotonic() + timeout_seconds, POLL_SECONDS
     while True:
         try:
             return attempt()
         except duckdb.IOException as error:
             if "lock" not in str(error) or time.monotonic() > deadline:
                 raise
-            time.sleep(POLL_SECONDS)
+            time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+            wait = min(2 * wait, LONGEST_POLL_SECONDS)

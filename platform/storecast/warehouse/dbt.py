@@ -10,7 +10,8 @@ from typing import Any
 
 from storecast.settings import Settings, process_environment
 
-PROJECT_DIR = Path(__file__).parents[3] / "dbt_project"
+PROJECT_DIR = (Path(__file__).parents[1] / "dbt_project").resolve()
+"""In the repository a link to the folder at its root, in a wheel a part of the package."""
 PLANNED_DAYS = 90
 BUILT = "built"
 

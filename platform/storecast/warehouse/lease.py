@@ -19,7 +19,11 @@ _of_this_thread = threading.local()
 
 
 class LeaseError(RuntimeError):
-    """The lease could not be had in time, or is held by the same thread already."""
+    """The lease could not be had."""
+
+
+class LeaseTimeoutError(LeaseError):
+    """Another process held the lease for too long: later it may be free."""
 
 
 class Lease:
@@ -77,7 +81,7 @@ class Lease:
                         f"waited {self.timeout_seconds:g} s for {path}: another Storecast process holds it. "
                         "`storecast status` lists the runs; end the one that hangs, then start this one again"
                     )
-                    raise LeaseError(message)
+                    raise LeaseTimeoutError(message)
                 time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
             yield
         finally:
