@@ -83,7 +83,9 @@ def picture_of(definitions: dg.Definitions) -> dict[str, Any]:
             for job in automation.JOBS
         },
         "schedules": {schedule.name: schedule.job_name for schedule in definitions.schedules or []},
-        "sensors": {sensor.name: sensor.job_name if sensor.targets else None for sensor in definitions.sensors or []},
+        "sensors": {
+            sensor.name: sorted(target.job_name for target in sensor.targets) for sensor in definitions.sensors or []
+        },
     }
 
 
@@ -167,7 +169,9 @@ def test_every_table_that_a_run_makes_is_checked(nodes, views, definitions):
 
 
 def test_rooms_are_groups_and_silver_and_gold_are_dbts(nodes):
-    rooms = {path.parent.name for path in (REPOSITORY / "platform" / "storecast").glob("*/assets.py")}
+    rooms = {
+        path.parent.name for path in (REPOSITORY / "platform" / "storecast").glob("*/assets*") if path.stem == "assets"
+    }
     groups = {node.group_name for node in nodes.values()}
     assert groups == rooms - {"warehouse"} | {"source", "silver", "gold", "published"}
     for name, node in nodes.items():

@@ -121,6 +121,7 @@ def test_a_run_shows_its_progress_and_sums_up(small_shop):
     assert "Accuracy on 2 origins that had no part in any choice, 2026-02-03 to 2026-03-30:" in log
     assert re.findall(r"^  (\w+) +[\d.]+% +[\d.]+% +-?[\d.]+% +-?[\d.]+% +[\d.]+%$", log, re.MULTILINE) == LEVELS
     assert f"query {small_shop.settings().published_path} read-only with DuckDB" in log
+    assert "Training: no training was finished yet." in log
     assert "Traceback" not in log
     assert "Warning" not in log
     assert runs_of(small_shop) == [f"{stage}: SUCCESS" for stage in reversed(JOBS)]
@@ -320,8 +321,10 @@ def test_new_days_load_the_changed_files_only_and_keep_the_former_forecasts(smal
     assert len(new) == len(series) * HORIZON
     assert new["date"].agg(["min", "max"]).tolist() == [NEXT_ORIGIN + pd.Timedelta(days=day) for day in (1, HORIZON)]
     models = shop.published("select model_version, alias from ops.registered_models order by all")
-    assert models["alias"].fillna("").tolist() == ["", "champion"]
-    assert set(new["model_version"]) == {"2"}
+    assert models["alias"].tolist() == ["champion"]
+    assert set(new["model_version"]) == {"1"}
+    assert "No training: the newest training is 7 days of data old, fewer than 28." in done.stdout
+    assert STAGE_TITLES["train"] not in done.stdout
     assert_the_former_forecasts_are_kept_and_scored(shop, former)
     assert "Published forecasts against the sales since, 2026-03-31 to 2026-04-06, from 1 origin(s):" in done.stdout
 

@@ -9,7 +9,7 @@ import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from storecast.definitions import compose
-from storecast.forecasting.assets import PICTURES
+from storecast.forecasting.assets.forecasts import PICTURES
 from storecast.warehouse import Warehouse
 
 pytestmark = pytest.mark.slow

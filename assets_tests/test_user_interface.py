@@ -241,8 +241,12 @@ def kill_in_a_tick(settings: Settings, sensor: str, since: float) -> None:
 
 def assert_each_stage_was_started_once_by_the_one_before(dagster: Dagster, known: set[str]) -> None:
     runs = [run for run in dagster.runs() if run["runId"] not in known]
-    assert [(run["jobName"], run["status"]) for run in runs] == [(job, "SUCCESS") for job in JOBS], dagster.story()
-    sensors = ["new_source_files", "train_follows_refresh", "forecast_follows_train", "publish_follows_forecast"]
+    assert [(run["jobName"], run["status"]) for run in runs] == [
+        (job, "SUCCESS")
+        for job in JOBS
+        if job != "train"  # the newest training is a week old
+    ], dagster.story()
+    sensors = ["new_source_files", "train_or_forecast_follows_refresh", "publish_follows_forecast"]
     assert [run["tags"]["dagster/sensor_name"] for run in runs] == sensors
     assert int(runs[0]["tags"]["storecast/new_files"]) > 0
     keys = [run["tags"]["dagster/run_key"] for run in runs[1:]]

@@ -24,6 +24,7 @@ BENCHMARKS = (
     "new_products",
     "drift",
     "gate",
+    "replay",
     "demo",
     "loop",
 )

@@ -28,11 +28,11 @@ def run(*, is_short: bool) -> list[Row]:  # noqa: ARG001 - it is short as it is
     """Errors of the champions over seasonal naive's, how often the 90 % interval holds what was sold, and the time."""
     measured = measure(accuracy, Settings().seed)
     found: pd.DataFrame = measured.result
-    sides = [found.xs(model, level="model") for model in (CHAMPION, NAIVE)]
-    covered = 100 * sides[0]["coverage_90"][SERIES]
+    champion, naive = (100 * found.xs(model, level="model") for model in (CHAMPION, NAIVE))
+    covered = champion["coverage_90"][SERIES]
     inside = "days of a series inside the 90 % interval"
     rows = [
-        Row(f"WAPE by day, level {level}", "%", *(100 * each["wape"][level] for each in sides), bound, "ratio")
+        Row(f"WAPE by day, level {level}", "%", champion["wape"][level], naive["wape"][level], bound, "ratio")
         for level, bound in MOST_OF_NAIVE.items()
     ]
     return [

@@ -11,6 +11,7 @@ import pandas as pd
 from storecast.feedback import assets, checks
 from storecast.forecasting import contracts as c
 from storecast.forecasting.lost_demand import lost_demand_of
+from storecast.forecasting.shadow_contracts import ShadowForecasts
 from storecast.settings import Settings
 from storecast.warehouse import Warehouse
 from storecast.warehouse.contracts import sql_types
@@ -27,7 +28,7 @@ SERIES = pd.DataFrame(
     columns=["product_id", "channel", "category", "seller_id", "demand_class"],
 )
 PLANNED = ["unit_price", "is_price_planned", "is_on_promotion", "discount_share", "has_event", "event_name"]
-ROOM = (assets.publications, assets.forecast_accuracy, assets.tracking_signals)
+ROOM = (assets.publications, assets.forecast_accuracy, assets.tracking_signals, assets.paired_losses)
 
 
 def sales(days: int, seed: int = 0) -> pd.DataFrame:
@@ -136,10 +137,13 @@ class Shop:
         warehouse.replace_table(
             "silver.products", SERIES[["product_id", "category", "seller_id"]].drop_duplicates("product_id")
         )
-        warehouse.replace_table("ops.champions", SERIES[["product_id", "channel", "demand_class"]])
+        self.train(SERIES)
         if not warehouse.exists("ops.backtest_accuracy"):
             empty = pd.DataFrame(columns=list(c.BacktestAccuracy.to_schema().columns))
             warehouse.replace_table("ops.backtest_accuracy", empty, sql_types(c.BacktestAccuracy))
+        if not warehouse.exists("ops.shadow_forecasts"):
+            empty = pd.DataFrame(columns=list(ShadowForecasts.to_schema().columns))
+            warehouse.replace_table("ops.shadow_forecasts", empty, sql_types(ShadowForecasts))
         sums = self.levels(made) if levels is None else levels
         origins = made["origin_date"].drop_duplicates().tolist()
         for name, frame, contract in (
@@ -147,6 +151,13 @@ class Shop:
             ("gold.level_forecasts", sums, c.LevelForecasts),
         ):
             warehouse.replace_rows(name, frame, {"origin_date": origins}, sql_types(contract))
+
+    def train(self, classes: pd.DataFrame) -> None:
+        """Register the version that forecasts as champion, its champions chosen by these classes."""
+        versions = pd.DataFrame({"training_id": ["t"], "model_version": [int(self.model_version)], "alias": "champion"})
+        self.warehouse.replace_table("ops.registered_models", versions)
+        champions = classes[["product_id", "channel", "demand_class"]].assign(training_id="t")
+        self.warehouse.replace_table("ops.champions", champions)
 
     def run(self, *, is_checked: bool = False, only: Sequence[dg.AssetsDefinition] = ROOM) -> dg.ExecuteInProcessResult:
         """Materialise the room's assets, and evaluate its checks too, as the job `publish` does."""

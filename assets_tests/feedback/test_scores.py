@@ -156,7 +156,7 @@ def test_forecasts_scored_as_live_get_what_the_back_test_s_code_gives_them(tmp_p
     shop = Shop(tmp_path, demand=demand[demand["date"] <= results.panel.times[evaluated.origins[0][0] - 1]])
     shop.write(*published(evaluated, champion, chosen_on, before))
     classes = results.panel.keys.to_frame(index=False).assign(demand_class=evaluated.classes[0])
-    shop.warehouse.replace_table("ops.champions", classes)
+    shop.train(classes)
     shop.run()
     shop.demand = demand
     shop.publish()

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from storecast.forecasting import assets
 from storecast.forecasting import contracts as c
+from storecast.forecasting.assets import forecasts, training
 from storecast.forecasting.backtest import BacktestPlan, backtest
 from storecast.forecasting.checks import levels_add_up
 from storecast.forecasting.forecast import forecast_demand
@@ -48,7 +48,7 @@ def revenue(panel) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def known(results, champion, revenue, sold_by) -> pd.DataFrame:
-    return backtest_levels(results, champion, revenue, sold_by)
+    return backtest_levels(results, champion, revenue, sold_by, "t")
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,8 @@ def test_forecasts_of_which_a_day_lacks_are_an_error(demand, money, known, sold_
     without = money[money["product_id"] != "fast"]
     with pytest.raises(ValueError, match="differ in their rows"):
         forecast_levels(demand, without, known, sold_by)
+    with pytest.raises(ValueError, match="no selection origin of the champion's training: run the job `train`"):
+        forecast_levels(demand, money, known.iloc[:0], sold_by)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +168,8 @@ def warehouse(tmp_path_factory, daily_demand, planned_drivers, panel, sold_by) -
     )  # fmt: skip
     warehouse = WarehouseResource.of(settings)
     opened = warehouse.open()
-    opened.replace_table("gold.daily_demand", daily_demand.assign(revenue=lambda day: day["units"] * day["unit_price"]))
+    revenue = daily_demand["units"] * daily_demand["unit_price"]
+    opened.replace_table("gold.daily_demand", daily_demand.assign(revenue=revenue, is_in_stock=True))
     opened.replace_table("gold.planned_drivers", planned_drivers)
     opened.replace_table("silver.products", sold_by)
     resources = {
@@ -175,16 +178,16 @@ def warehouse(tmp_path_factory, daily_demand, planned_drivers, panel, sold_by) -
         "io_manager": WarehouseIOManager.of(settings),
     }
     with dg.DagsterInstance.ephemeral() as instance:
-        trained = [assets.product_partitions, assets.backtests, assets.selection, assets.fitted_models]
+        trained = [forecasts.product_partitions, training.backtests, training.selection, training.fitted_models]
         assert dg.materialize(trained, instance=instance, resources=resources).success
-        training = warehouse.read("select distinct training_id from ops.champions")
-        opened.replace_table("ops.registered_models", training.assign(model_version="1"))
+        ids = warehouse.read("select distinct training_id from ops.champions")
+        opened.replace_table("ops.registered_models", ids.assign(model_version="1", alias="champion"))
         keys = instance.get_dynamic_partitions("product")
         tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
-        made = [assets.demand_forecasts, assets.revenue_forecasts]
+        made = [forecasts.demand_forecasts, forecasts.revenue_forecasts]
         assert dg.materialize(made, instance=instance, resources=resources, tags=tags).success
         for _ in range(2):  # made again, the origin's rows are replaced
-            levels = dg.materialize([assets.level_forecasts, levels_add_up], instance=instance, resources=resources)
+            levels = dg.materialize([forecasts.level_forecasts, levels_add_up], instance=instance, resources=resources)
     assert levels.success
     assert [check.passed for check in levels.get_asset_check_evaluations()] == [True]
     return warehouse

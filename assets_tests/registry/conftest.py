@@ -1,7 +1,8 @@
 """A training with hostile product ids, and MLflow kept at home before anything imports it."""
 
 import os
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -55,7 +56,8 @@ def training_of(training_id: str = "t-1", level_units: float = 1.0):
             "snapshot_hash": "5eed",
         }
     )
-    scales = pd.DataFrame({"product_id": HOSTILE_IDS, "scale": 1.0})
+    scales = pd.DataFrame({"training_id": training_id, "product_id": HOSTILE_IDS, "scale": 1.0})
+    levels = pd.DataFrame({"training_id": [training_id], "level": "total", "mean_units": level_units})
     return Training(
         training_id=training_id,
         origin_date=date(2026, 6, 30),
@@ -67,6 +69,7 @@ def training_of(training_id: str = "t-1", level_units: float = 1.0):
             "champions": champions,
             "interval_scales": scales,
             "fitted_models": fitted,
+            "level_backtests": levels,
             "model_scores": champions.assign(wape=0.5),
             "accuracy": accuracy,
         },
@@ -76,6 +79,23 @@ def training_of(training_id: str = "t-1", level_units: float = 1.0):
 @pytest.fixture(scope="session")
 def make_training():
     return training_of
+
+
+@pytest.fixture(scope="session")
+def train(level_model):
+    """What trains in a data folder: the forecasting room's tables get the training's rows, and it is registered."""
+    from storecast.registry.contracts import KEPT_TABLES
+    from storecast.registry.registration import register_training
+    from storecast.warehouse import Warehouse
+
+    def trained(settings, training_id: str, level_units: float = 1.0, **changes):
+        training = replace(training_of(training_id, level_units), **changes)
+        warehouse = Warehouse(settings.warehouse_path)
+        for name in KEPT_TABLES:
+            warehouse.replace_rows(f"ops.{name}", training.tables[name], {"training_id": [training_id]})
+        return register_training(settings, training, datetime(2026, 7, 1), level_model)
+
+    return trained
 
 
 @pytest.fixture(scope="session")

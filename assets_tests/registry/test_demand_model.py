@@ -89,6 +89,7 @@ def tables(panel, make_training) -> dict[str, pd.DataFrame]:
         "ops.champions": champions,
         "ops.interval_scales": scales_table(scales, panel.keys, "t-1"),
         "ops.fitted_models": fitted,
+        "ops.level_backtests": other["level_backtests"],
         "ops.model_scores": other["model_scores"],
         "ops.backtest_accuracy": other["accuracy"],
     }
@@ -112,7 +113,8 @@ def materialised(settings) -> list[dg.ExecuteInProcessResult]:
         "settings": SettingsResource.of(settings),
         "io_manager": WarehouseIOManager.of(settings),
     }
-    return [dg.materialize([assets.registered_models, *checks.CHECKS], resources=resources) for _ in range(2)]
+    mirrored = [assets.registered_models, checks.one_champion, checks.contract_checks(checks.TABLES)[0]]
+    return [dg.materialize(mirrored, resources=resources) for _ in range(2)]
 
 
 def test_the_table_holds_one_champion_however_often_it_is_materialised(settings, materialised):
@@ -131,8 +133,8 @@ def test_the_metadata_lead_to_the_run_and_show_its_metrics(settings, materialise
         dict(run.asset_materializations_for_node("ops__registered_models")[0].metadata) for run in materialised
     )
     run_id = Warehouse(settings.warehouse_path).read("select run_id from ops.registered_models")["run_id"].iloc[0]
-    assert first["took_the_alias_now"].value is True
-    assert second["took_the_alias_now"].value is False
+    assert first["decision"].value == "first of version 1 by gate: there was no champion"
+    assert second["decision"].value == "none: it came in before"
     assert second["mlflow_run"].value.endswith(f":5000/#/experiments/1/runs/{run_id}")
     assert {path.name for path in Path(second["artifacts"].value).iterdir()} == {"model", "tables"}
     assert "| total" in second["metrics"].value
@@ -166,7 +168,7 @@ def test_the_alias_forecasts_in_a_fresh_process_without_unpickling_what_the_pipe
 
 
 def test_one_product_alone_gets_the_same_numbers_as_among_all(settings, materialised, model_input, hostile_ids):
-    from storecast.registry.promotion import load_champion
+    from storecast.registry.champion import load_champion
 
     model = load_champion(settings)
     everything = model.predict(model_input)
@@ -177,7 +179,7 @@ def test_one_product_alone_gets_the_same_numbers_as_among_all(settings, material
 
 
 def test_a_shorter_horizon_can_be_asked_for(settings, materialised, model_input):
-    from storecast.registry.promotion import load_champion
+    from storecast.registry.champion import load_champion
 
     forecasts = load_champion(settings).predict(model_input, params={"horizon_days": 3})
     assert forecasts["horizon_day"].max() == 3

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from storecast.registry.promotion import load_champion, promote, promote_once
-from storecast.registry.store import ModelStore, champion_version, version_rows
+from storecast.registry.champion import load_champion
+from storecast.registry.store import ModelStore, aliases_of, version_rows
 from storecast.registry.training_log import find_run, log_training
 from storecast.settings import Settings
 
@@ -40,11 +40,10 @@ def store(settings) -> ModelStore:
 
 
 @pytest.fixture(scope="module")
-def client(store, make_training, level_model) -> MlflowClient:
-    """A store with one training, logged and promoted."""
-    client = store.client()
-    promote_once(client, log_training(store, make_training("t-1"), level_model))
-    return client
+def client(store, settings, train) -> MlflowClient:
+    """A store with one training, logged and champion."""
+    train(settings, "t-1")
+    return store.client()
 
 
 def python(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
@@ -101,47 +100,31 @@ def test_loading_leaves_mlflows_own_address_and_the_working_folder_alone(client,
 
 def test_logging_the_same_training_again_adds_nothing(client, store, make_training, level_model):
     before = version_rows(client)
-    again = log_training(store, make_training("t-1"), level_model)
-    assert not promote_once(client, again)
+    log_training(store, make_training("t-1"), level_model)
     pd.testing.assert_frame_equal(version_rows(client), before)
     assert len(client.search_runs([store.experiment_id(client)])) == len(before)
 
 
-def test_a_newer_training_takes_the_alias_and_a_rollback_outlives_a_repetition(
-    store, settings, make_training, level_model, model_input, tmp_path_factory
-):
-    other = Settings(data_dir=tmp_path_factory.mktemp("other"))
-    store = ModelStore.of(other)
-    client = store.client()
+def test_without_a_training_there_is_no_champion_to_load(tmp_path):
     with pytest.raises(LookupError, match="storecast run"):
-        load_champion(other)
-    promote_once(client, log_training(store, make_training("old", level_units=1.0), level_model))
-    promote_once(client, log_training(store, make_training("new", level_units=100.0), level_model))
-    assert load_champion(other).predict(model_input)["level_units"].min() == 100.0
-    promote(client, 1)
-    promote_once(client, log_training(store, make_training("new", level_units=100.0), level_model))
-    assert load_champion(other).predict(model_input)["level_units"].min() == 1.0
-    table = version_rows(client)
-    assert table["training_id"].tolist() == ["old", "new"]
-    assert table["alias"].tolist() == ["champion", None]
+        load_champion(Settings(data_dir=tmp_path))
 
 
-@pytest.mark.parametrize("victim", ["log_artifacts", "create_model_version", "set_registered_model_alias"])
+@pytest.mark.parametrize("victim", ["log_artifacts", "create_model_version", "set_model_version_tag"])
 def test_a_training_killed_on_its_way_is_completed_by_the_next_with_one_version(
-    client, store, make_training, level_model, tmp_path, victim
+    client, store, settings, train, level_model, tmp_path, victim
 ):
-    """The last victim is never called while logging: that process is killed between the version and the alias."""
+    """The last victim is never called while logging: that process is killed between the version and its entry."""
     before = version_rows(client)
     conftest = Path(__file__).with_name("conftest.py")
     killed = python(KILLED_WHILE_LOGGING, conftest, store.directory, level_model, victim, cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    champion = champion_version(client)
-    assert champion in before["model_version"].tolist()
-    promote_once(client, log_training(store, make_training(f"killed-{victim}"), level_model))
+    aliases = aliases_of(client)
+    assert set(aliases.values()) <= set(before["model_version"].astype(str))
+    train(settings, f"killed-{victim}")
     after = version_rows(client)
     assert after["training_id"].tolist() == [*before["training_id"], f"killed-{victim}"]
-    assert after["alias"].dropna().tolist() == ["champion"]
-    assert champion_version(client) == after["model_version"].max()
+    assert aliases_of(client) == {"champion": "1", "challenger": str(after["model_version"].max())}
     runs = client.search_runs([store.experiment_id(client)])
     assert len(runs) == len(after)
     assert {run.info.status for run in runs} == {"FINISHED"}

@@ -6,21 +6,33 @@ Each room's own sensors and schedules lie in its `automation` module.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PRIORITY_TAG
 
+from storecast.forecasting import automation as forecasting
 from storecast.forecasting.assets import PRODUCTS
+from storecast.forecasting.automation import RETRAIN_JOB, range_tags, retraining_ranges
+from storecast.forecasting.due_training import due_now
+from storecast.ingestion import automation as ingestion
+from storecast.monitoring import automation as monitoring
 from storecast.monitoring.automation import look_at_shop
+from storecast.registry import automation as registry
+from storecast.registry.automation import look, moved_alias
 from storecast.settings import Settings
 from storecast.shop import StageError
-from storecast.warehouse import LeaseError
+from storecast.warehouse import LeaseError, Warehouse
 from storecast.warehouse.assets import PUBLISHED
+from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
 CHAINED_BY = "storecast/chained_by"
+REASON = "storecast/reason"
 CLI = "storecast_run"
+DECIDING_CLI = "storecast_promote"
 TUNING_CLI = "storecast_tune"
 FIRST_IN_QUEUE = {PRIORITY_TAG: "1"}
 """Runs wait for each other; forecasts do not wait for a training that waits too."""
@@ -30,10 +42,16 @@ PARTITION_TABLE = dg.AssetSelection.assets("ops/product_partitions")
 LOST_DEMAND = dg.AssetSelection.assets("gold/lost_demand")
 DATA = dg.AssetSelection.groups("ingestion", "silver", "gold") | PARTITION_TABLE | LOST_DEMAND
 LEVELS = dg.AssetSelection.assets("gold/level_forecasts")
+SHADOWS = dg.AssetSelection.assets("ops/shadow_forecasts", "ops/model_costs")
 TUNED = dg.AssetSelection.assets("ops/tuned_parameters")
-BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED
+PROMOTIONS = dg.AssetSelection.assets("ops/promotions")
+RETRAINED = dg.AssetSelection.assets("ops/retrained_series")
+REQUESTS = dg.AssetSelection.assets("ops/retraining_requests")
+DECIDED = SHADOWS | PROMOTIONS | REQUESTS
+BESIDE_TRAINING = PARTITIONED | PARTITION_TABLE | LEVELS | LOST_DEMAND | TUNED | RETRAINED | DECIDED
 TRAINING = dg.AssetSelection.groups("forecasting", "registry") - BESIDE_TRAINING
-PUBLICATION = LEVELS | dg.AssetSelection.groups("feedback", "monitoring") | dg.AssetSelection.assets(PUBLISHED)
+WHAT_PEOPLE_READ = LEVELS | dg.AssetSelection.groups("feedback") | dg.AssetSelection.assets(PUBLISHED)
+PUBLICATION = WHAT_PEOPLE_READ | DECIDED | dg.AssetSelection.groups("monitoring")
 
 
 @dataclass(frozen=True)
@@ -64,31 +82,114 @@ JOBS = {
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""
 
+RETRAIN = dg.define_asset_job(
+    RETRAIN_JOB,
+    RETRAINED | PARTITIONED,
+    description="Train the products of the partition keys anew by themselves, and forecast them.",
+    tags=FIRST_IN_QUEUE,
+)
+"""What a sensor starts for products that drifted; no part of the main line either."""
+
+REPLACE = dg.define_asset_job(
+    "replace_forecasts",
+    PARTITIONED | WHAT_PEOPLE_READ,
+    description="Forecast all products anew with another champion or canary, and publish: one run, for people wait.",
+)
+
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
+OF_PRODUCTS = ("forecast", REPLACE.name)
+"""The jobs that are started with the tags of `partition_range`."""
+
+
+ALL_JOBS = (*JOBS.values(), REPLACE, RETRAIN, TUNE, registry.promote)
+SCHEDULES = ingestion.SCHEDULES
+ROOMS = (forecasting, ingestion, monitoring)
+"""Those with sensors of their own."""
+
+
+def sensors() -> list[dg.SensorDefinition]:
+    """Return the rooms' own sensors and those by which one job follows the other."""
+    return [*(sensor for room in ROOMS for sensor in room.SENSORS), *followers()]
 
 
 def followers() -> list[dg.SensorDefinition]:
-    """Return the sensors that start each stage when the one before it succeeded."""
-    return [_follower(before, after) for before, after in pairwise(JOBS)]
+    """Return the sensors that start each stage when the one before it succeeded, and one that follows the aliases.
+
+    After `refresh` that is `train` only where a training is due: so a calm catalogue is trained anew by the age of its
+    training in days of data, and no schedule is needed.
+    """
+    return [
+        _after_refresh(),
+        _follower("train", "forecast"),
+        _follower("forecast", "publish"),
+        _after_retraining(),
+        moved_alias(REPLACE, partition_range),
+    ]
+
+
+def _after_refresh() -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name="train_or_forecast_follows_refresh",
+        request_jobs=[JOBS["train"], JOBS["forecast"]],
+        description="Starts `train` when `refresh` succeeded and a training is due, else `forecast` at once, unless "
+        "that run belongs to `storecast run`.",
+        **_of_successes(JOBS["refresh"]),
+    )
+    def follow(
+        context: dg.RunStatusSensorContext, warehouse: WarehouseResource, settings: SettingsResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        due = due_now(warehouse.open(), settings.get())
+        return _request(context, "train" if due.is_due else "forecast", {REASON: due.reason})
+
+    return follow
 
 
 def _follower(before: str, after: str) -> dg.SensorDefinition:
     @dg.run_status_sensor(
         name=f"{after}_follows_{before}",
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[JOBS[before]],
         request_job=JOBS[after],
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=5,
         description=f"Starts `{after}` when `{before}` succeeded, unless that run belongs to `storecast run`.",
+        **_of_successes(JOBS[before]),
     )
     def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        if CHAINED_BY in context.dagster_run.tags:
-            return dg.SkipReason(f"run {context.dagster_run.run_id} is chained by its starter")
-        tags = partition_range(context.instance) if after == "forecast" else {}
-        return dg.RunRequest(run_key=context.dagster_run.run_id, job_name=after, tags=tags)
+        return _request(context, after)
 
     return follow
+
+
+def _after_retraining() -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name="publish_follows_retrain",
+        request_job=JOBS["publish"],
+        description="Starts `publish` when the last of the `retrain` runs that were requested succeeded.",
+        **_of_successes(RETRAIN),
+    )
+    def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+        others = context.instance.get_runs(dg.RunsFilter(job_name=RETRAIN_JOB, statuses=NOT_FINISHED_STATUSES), limit=1)
+        if others:
+            return dg.SkipReason(f"run {others[0].run_id} retrains others still: one publication for all")
+        return _request(context, "publish")
+
+    return follow
+
+
+def _of_successes(job: UnresolvedAssetJobDefinition) -> dict[str, Any]:
+    return {
+        "run_status": dg.DagsterRunStatus.SUCCESS,
+        "monitored_jobs": [job],
+        "default_status": dg.DefaultSensorStatus.RUNNING,
+        "minimum_interval_seconds": 5,
+    }
+
+
+def _request(
+    context: dg.RunStatusSensorContext, job: str, tags: Mapping[str, str] = MappingProxyType({})
+) -> dg.RunRequest | dg.SkipReason:
+    """Request a job once for the run that succeeded, whatever the job is when the tick is repeated."""
+    if CHAINED_BY in context.dagster_run.tags:
+        return dg.SkipReason(f"run {context.dagster_run.run_id} is chained by its starter")
+    keys = partition_range(context.instance) if job == "forecast" else {}
+    return dg.RunRequest(run_key=context.dagster_run.run_id, job_name=job, tags={**tags, **keys})
 
 
 def partition_range(instance: dg.DagsterInstance) -> dict[str, str]:
@@ -103,9 +204,36 @@ def partition_range(instance: dg.DagsterInstance) -> dict[str, str]:
     return {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
 
 
+def run_main_line(
+    definitions: dg.Definitions, settings: Settings, on_stage: Callable[[str], None], say: Callable[[str], None]
+) -> None:
+    """Run the stages from source files to publication, as the sensors request them; `say` tells why it trains or not.
+
+    Raises what `run_stages` raises.
+    """
+    run_stages(definitions, ["refresh"], on_stage)
+    warehouse = Warehouse(settings.warehouse_path, settings.lease_timeout_seconds)
+    due = due_now(warehouse, settings)
+    say(f"{'Training' if due.is_due else 'No training'}: {due.reason}.")
+    run_stages(definitions, [*(["train"] if due.is_due else []), "forecast", "publish"], on_stage)
+    if look(settings)[0] is not None:  # publication decided on another champion or canary
+        run_stages(definitions, [REPLACE.name], on_stage)
+    if run_retraining(definitions, warehouse, on_stage):
+        run_stages(definitions, ["publish"], on_stage)
+
+
+def run_retraining(definitions: dg.Definitions, warehouse: Warehouse, on_stage: Callable[[str], None]) -> int:
+    """Train anew what the newest drift report asks for, as the sensor `retrain_drifted` does; return how many runs."""
+    with dg.DagsterInstance.get() as instance:
+        ranges = retraining_ranges(warehouse, instance)
+        for own in ranges:
+            _run_stage(definitions, instance, RETRAIN_JOB, on_stage, {CHAINED_BY: CLI, **range_tags(own)}, {})
+    return len(ranges)
+
+
 def run_stages(
     definitions: dg.Definitions,
-    stages: Iterable[str] = JOBS,
+    stages: Iterable[str],
     on_stage: Callable[[str], None] = lambda _: None,
     *,
     starter: str = CLI,
@@ -118,7 +246,12 @@ def run_stages(
     """
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance, starter)
-        return [_run_stage(definitions, instance, stage, on_stage, starter, configs or {}) for stage in stages]
+        tags = {CHAINED_BY: starter}
+        results = []
+        for stage in stages:
+            keys = partition_range(instance) if stage in OF_PRODUCTS else {}
+            results.append(_run_stage(definitions, instance, stage, on_stage, {**tags, **keys}, configs or {}))
+        return results
 
 
 def look_after(definitions: dg.Definitions, settings: Settings, say: Callable[[str], None]) -> None:
@@ -143,15 +276,15 @@ def _run_stage(
     instance: dg.DagsterInstance,
     stage: str,
     on_stage: Callable[[str], None],
-    starter: str,
+    tags: Mapping[str, str],
     configs: Mapping[str, Any],
 ) -> StageResult:
     on_stage(stage)
-    tags = {CHAINED_BY: starter}
-    if stage == "forecast":
-        tags |= partition_range(instance)
     result = definitions.resolve_job_def(stage).execute_in_process(
-        instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}, "ops": configs}
+        instance=instance,
+        tags=dict(tags),
+        raise_on_error=False,
+        run_config={"loggers": {"progress": {}}, "ops": configs},
     )
     stats = instance.get_run_stats(result.run_id)
     if not result.success:

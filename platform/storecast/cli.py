@@ -1,5 +1,6 @@
 """`storecast …`: what the Makefile and people call. Each command says one clear next step."""
 
+import getpass
 import os
 import sys
 import warnings
@@ -23,6 +24,8 @@ data_dir_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of all that a run writes (default data/).",
 )
+
+by_option = click.option("--by", default=getpass.getuser, help="Who decides (default: the user of this system).")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -154,6 +157,31 @@ def explain(product_id: str, channel: str | None, picture: Path | None, data_dir
     if picture is not None:
         explanation_plot(explanations, f"{product_id} in {channel or 'all channels'}").savefig(picture)
     click.echo(answer(explanations))
+
+
+@main.command()
+@click.option("--version", type=click.IntRange(min=1), help="This version (default: the canary, else the challenger).")
+@click.option("--veto", is_flag=True, help="Take it out of the race instead: the gate never promotes it.")
+@by_option
+@data_dir_option
+@reporting_errors
+def promote(version: int | None, veto: bool, by: str, data_dir: Path | None) -> None:
+    """Make a version champion without waiting for the gate, then forecast with it and publish."""
+    from storecast.promote import decide_on  # noqa: PLC0415 - as for `run`
+
+    decide_on(_settings(data_dir), "veto" if veto else "promote", version, by, report=click.echo)
+
+
+@main.command()
+@click.option("--to", "version", type=click.IntRange(min=1), help="To this version (default: the predecessor).")
+@by_option
+@data_dir_option
+@reporting_errors
+def rollback(version: int | None, by: str, data_dir: Path | None) -> None:
+    """Take a promotion back: a former version is champion again, forecasts and is published."""
+    from storecast.promote import decide_on  # noqa: PLC0415 - as for `run`
+
+    decide_on(_settings(data_dir), "rollback", version, by, report=click.echo)
 
 
 def _settings(data_dir: Path | None) -> Settings:

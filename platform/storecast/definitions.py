@@ -7,11 +7,9 @@ import dagster as dg
 from storecast import automation, progress
 from storecast.feedback import assets as feedback
 from storecast.feedback import checks as feedback_checks
-from storecast.forecasting import assets as forecasting
-from storecast.forecasting import automation as forecasting_automation
 from storecast.forecasting import checks as forecasting_checks
+from storecast.forecasting.assets import forecasts, retraining, shadow, training
 from storecast.ingestion import assets as ingestion
-from storecast.ingestion import automation as ingestion_automation
 from storecast.ingestion import checks as ingestion_checks
 from storecast.monitoring import assets as monitoring
 from storecast.monitoring import automation as monitoring_automation
@@ -23,13 +21,12 @@ from storecast.warehouse import assets as warehouse
 from storecast.warehouse.resources import resources_of
 
 CHECKED_ROOMS = (feedback_checks, forecasting_checks, ingestion_checks, monitoring_checks, registry_checks)
-AUTOMATED_ROOMS = (forecasting_automation, ingestion_automation, monitoring_automation)
 
 
 def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder."""
     assets = [
-        *dg.load_assets_from_modules([feedback, forecasting, monitoring, registry]),
+        *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, retraining, shadow, training]),
         *ingestion.source_assets(settings),
         warehouse.dbt_tables(settings),
         warehouse.published,
@@ -37,9 +34,9 @@ def compose(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=monitoring_automation.retried(warehouse.watched_for_freshness(assets, settings)),
         asset_checks=[check for room in CHECKED_ROOMS for check in room.CHECKS],
-        jobs=[*automation.JOBS.values(), automation.TUNE],
-        schedules=ingestion_automation.SCHEDULES,
-        sensors=[*(sensor for room in AUTOMATED_ROOMS for sensor in room.SENSORS), *automation.followers()],
+        jobs=automation.ALL_JOBS,
+        schedules=automation.SCHEDULES,
+        sensors=automation.sensors(),
         resources=resources_of(settings),
         loggers={"progress": progress.progress_logger, "console": dg.colored_console_logger},
         executor=dg.in_process_executor,

@@ -27,6 +27,12 @@ STAGE_TITLES = {
     "forecast": "Forecasts per product",
     "publish": "Drift report and publication",
 }
+TITLES = {
+    **STAGE_TITLES,
+    "replace_forecasts": "Forecasts of another champion or canary",
+    "retrain": "Products that drifted, trained anew",
+}
+"""What comes beside the four stages only now and then, too."""
 
 
 def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> None:
@@ -50,7 +56,7 @@ def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> N
         else:
             definitions = compose(settings)
             try:
-                automation.run_stages(definitions, on_stage=lambda stage: report(f"\n{STAGE_TITLES[stage]}"))
+                automation.run_main_line(definitions, settings, lambda stage: report(f"\n{TITLES[stage]}"), report)
             finally:
                 automation.look_after(definitions, settings, report)
             _remember(settings, state)

@@ -66,6 +66,19 @@ class Settings(BaseSettings):
         description="So long after its days a published forecast is scored anew when sales are corrected; then its "
         "scores stay and its quantiles are dropped.",
     )
+    retrain_days: int = Field(
+        default=28, ge=1, description="A training is due once the newest is so old, in days of data."
+    )
+    retrain_budget_partitions: int = Field(
+        default=50, ge=0, description="Most product partitions retrained a day of data."
+    )
+    retrain_cooldown_days: int = Field(
+        default=14, ge=1, description="Days of data before a partition is retrained again."
+    )
+    canary_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the products that a promoted challenger forecasts first."
+    )
+    canary_days: int = Field(default=7, ge=0, description="Days of data after which it forecasts the others too.")
     seed: int = 20_261_120
     fit_processes: int = Field(default=2, ge=1, description="Processes that fit models side by side.")
     ray_address: str | None = Field(

@@ -9,6 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from storecast.feedback import contracts as f
+from storecast.feedback.paired_losses import PAIRED_LOSSES
 from storecast.feedback.plots import accuracy_plot, signal_plot
 from storecast.feedback.publications import close_sql, forecasts_to_keep_sql, level_forecasts_to_keep_sql
 from storecast.feedback.scores import all_scores_sql, by_day
@@ -29,6 +30,7 @@ SOURCES = (
     "gold.lost_demand",
     "gold.planned_drivers",
     "ops.champions",
+    "ops.registered_models",
     "silver.products",
 )
 WORST_SIGNALS = 20
@@ -96,6 +98,19 @@ def tracking_signals(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
     if len(worst):
         metadata["worst"] = dg.MetadataValue.md(as_markdown(signal_plot(worst), "the worst tracking signals"))
     return dg.Output(signals, metadata=metadata)
+
+
+@dg.asset(
+    **table("ops.paired_losses", f.PairedLosses, room=ROOM),
+    deps=[
+        name.split(".")
+        for name in (FORECASTS, "gold.daily_demand", "ops.champions", "ops.registered_models", "ops.shadow_forecasts")
+    ],
+)
+def paired_losses(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
+    """What the champion and the others lost on the same forecasts: one row a pair, day, product and demand class."""
+    pairs = warehouse.read(PAIRED_LOSSES)
+    return dg.Output(pairs, metadata={"days": int(pairs[c.DATE].nunique())})
 
 
 def now() -> datetime:

@@ -155,8 +155,27 @@ class TrackingSignals(_Contract):
     is_biased: bool
 
 
+class PairedLosses(_Contract):
+    """One row a pair of versions, day, product and demand class: sums over series and origins that both forecast."""
+
+    champion_version: str = pa.Field(description="The version with the alias champion.")
+    challenger_version: str = pa.Field(description="Any other with an alias.")
+    date: pa.DateTime
+    product_id: str
+    demand_class: str = pa.Field(description="By which the champion's training chose; `new` where it began after that.")
+    champion_loss: float = _number(ge=0, description="Absolute error in units.")
+    challenger_loss: float = _number(ge=0, description="Absolute error in units.")
+    units: float = _number(ge=0, description="Units sold, once for each origin.")
+    forecasts: int = _number(ge=0, description="Forecasts of which both intervals are known.")
+    champion_units: float = _number(ge=0, description="Expected units.")
+    challenger_units: float = _number(ge=0, description="Expected units.")
+    champion_inside: int = _number(ge=0, description="Forecasts whose 90 % interval held what was sold.")
+    challenger_inside: int = _number(ge=0, description="Forecasts whose 90 % interval held what was sold.")
+
+
 TABLES: Final = {
     "gold.forecast_accuracy": ForecastAccuracy,
+    "ops.paired_losses": PairedLosses,
     "ops.published_forecasts": PublishedForecasts,
     "ops.published_level_forecasts": PublishedLevelForecasts,
     "ops.tracking_signals": TrackingSignals,

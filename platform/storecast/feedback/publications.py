@@ -9,6 +9,7 @@ from typing import Final
 from storecast.feedback import contracts as f
 from storecast.feedback.editions import exact_sum, new_editions_sql, newest_sql
 from storecast.forecasting import contracts as c
+from storecast.registry.contracts import WITH_ALIAS_SQL
 
 SEASON: Final = 7
 UNKNOWN: Final = "unknown"
@@ -60,19 +61,23 @@ def scales_sql(history: str, keys: str) -> str:
 FORECASTS: Final = f"""
     with demand as materialized ({DEMAND}),
     series as ({SERIES}),
+    classes as (
+        select product_id, channel, model_version, demand_class
+        from ops.champions inner join ({WITH_ALIAS_SQL}) using (training_id)
+    ),
     scales as ({scales_sql("demand", "product_id, channel")}),
     last_week as (select * from demand where date > {ORIGIN_SQL} - {SEASON}),
     week_means as (
         select product_id, channel, {exact_sum("units")} / count(*) as units from last_week group by product_id, channel
     )
     select forecasts.* exclude (partition_key), series.category, series.seller_id,
-        coalesce(champions.demand_class, 'new') as demand_class,
+        coalesce(classes.demand_class, 'new') as demand_class,
         coalesce(last_week.units, week_means.units) as naive_units,
         scales.rmsse_scale, scales.mase_scale, plans.unit_price, plans.is_price_planned,
         plans.is_on_promotion, plans.discount_share, plans.has_event, plans.event_name
     from gold.demand_forecasts as forecasts
     inner join series using (product_id, channel)
-    left join ops.champions as champions using (product_id, channel)
+    left join classes using (product_id, channel, model_version)
     left join gold.planned_drivers as plans using (product_id, channel, date)
     left join scales using (product_id, channel)
     left join week_means using (product_id, channel)

@@ -3,6 +3,8 @@
 import dagster as dg
 
 from storecast.forecasting.contracts import TABLES
+from storecast.forecasting.retraining_contracts import RETRAINING_TABLES
+from storecast.forecasting.shadow_contracts import SHADOW_TABLES
 from storecast.warehouse.checks import contract_checks
 from storecast.warehouse.resources import WarehouseResource
 
@@ -90,4 +92,11 @@ def champion_beats_seasonal_naive(warehouse: WarehouseResource) -> dg.AssetCheck
     )
 
 
-CHECKS = [*contract_checks(TABLES), every_product_has_a_forecast, champion_beats_seasonal_naive, levels_add_up]
+CHECKS = [
+    *contract_checks(TABLES),
+    *contract_checks(RETRAINING_TABLES),
+    *contract_checks(SHADOW_TABLES),
+    every_product_has_a_forecast,
+    champion_beats_seasonal_naive,
+    levels_add_up,
+]

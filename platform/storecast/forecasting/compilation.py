@@ -9,7 +9,7 @@ from numba import njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 
-class _KeptCode(IndexDataCacheFile):  # type: ignore[misc]
+class _KeptCode(IndexDataCacheFile):
     """numba's files of compiled code, safe where processes compile side by side or are killed.
 
     numba numbers data files and writes the index before them: two processes that compile for other types give both
@@ -27,7 +27,7 @@ class _KeptCode(IndexDataCacheFile):  # type: ignore[misc]
         return f"{self._index_name.removesuffix('.nbi')}.{content}.nbc"
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """The code of one kernel, kept in such files."""
 
     def __init__(self, kernel: Callable[..., Any]) -> None:
@@ -44,7 +44,7 @@ def compiled[**Parameters, Result](kernel: Callable[Parameters, Result]) -> Call
     where `NUMBA_CACHE_DIR` says. A kernel calls kernels of its own file only: numba sees that code is stale by the
     kernel's own file.
     """
-    dispatcher = njit(nogil=True, error_model="numpy")(kernel)
+    dispatcher: Any = njit(nogil=True, error_model="numpy")(kernel)
     try:
         dispatcher._cache = _Cache(kernel)  # what its `enable_caching` sets
     except RuntimeError as error:

@@ -277,8 +277,9 @@ class Backtests(_Contract):
 
 
 class LevelBacktests(_Contract):
-    """One row a split, origin, level, node and day ahead: what the champions would have forecast, and what was sold."""
+    """One row a training, split, origin, level, node and day: what its champions would have forecast, what was sold."""
 
+    training_id: str = pa.Field(description="Names a training: a hash of data, settings and code.")
     split: str = pa.Field(isin=(SELECTION, EVALUATION))
     origin_date: pa.DateTime = pa.Field(description="The last day known when the forecast was made.")
     level: str = pa.Field(isin=SHOP_LEVELS)

@@ -21,7 +21,8 @@ from storecast.forecasting.registry import REGISTRY, ModelSpec
 from storecast.forecasting.selection import members, picked
 from storecast.forecasting.unconstraining import unconstrained
 
-ID_LENGTH: Final = 16
+HASH_LENGTH: Final = 12
+JOIN: Final = "-"
 TextArray = npt.NDArray[np.object_]
 
 
@@ -43,13 +44,26 @@ class ChampionForecasts:
 
 
 def training_id_of(snapshot_hash: str, parameters: Mapping[str, Any]) -> str:
-    """What names a training: a hash of the data's hash and all parameters, so the same training has the same name.
+    """What names a training: a hash of all parameters and one of its data's, so the same training has the same name.
 
     >>> training_id_of("abc", {"seed": 1}) == training_id_of("abc", {"seed": 1}) != training_id_of("abc", {"seed": 2})
     True
     """
-    text = json.dumps([snapshot_hash, parameters], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+    return JOIN.join(_short_hash(part) for part in (parameters, snapshot_hash))
+
+
+def is_decided_by(training_id: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether a training was decided by these parameters, whatever its data.
+
+    >>> is_decided_by(training_id_of("abc", {"seed": 1}), {"seed": 1})
+    True
+    """
+    return training_id.startswith(_short_hash(parameters) + JOIN)
+
+
+def _short_hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
 
 def train_global_models(
@@ -180,10 +194,12 @@ def published_forecasts(
     interval_scales: pd.DataFrame,
     partition_keys: Mapping[str, str],
     model_version: str,
+    retrained: Sequence[str | None] = (),
 ) -> pd.DataFrame:
     """What champions said, with fallbacks and quantiles: the rows of `gold.demand_forecasts`.
 
     Quantiles come of back-test errors, but for series that the model of new products forecasts, which gives its own.
+    `retrained` says of each series how it was trained anew by itself, None where it was not.
     """
     panel, models = said.panel, said.models
     mean, named, reasons = with_fallbacks(said.mean, models, panel.units)
@@ -191,6 +207,8 @@ def published_forecasts(
         reasons[row] = "no champion: the series began after the last training"
     is_young = (models == NEW_PRODUCTS) & (named == NEW_PRODUCTS)
     reasons[is_young] = "too young for a champion"
+    for place, reason in enumerate(retrained):
+        reasons[place] = reasons[place] or reason
     scales, spreads = scales_from_table(interval_scales, panel.keys)
     quantiles = scales.quantiles(mean, said.classes, spreads)
     quantiles[is_young] = said.quantiles[is_young]

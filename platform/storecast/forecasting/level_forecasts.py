@@ -41,7 +41,7 @@ def shop_levels(keys: pd.MultiIndex, products: pd.DataFrame) -> Hierarchy:
 
 
 def backtest_levels(
-    backtests: Backtests, champion: FloatArray, revenue: FloatArray, products: pd.DataFrame
+    backtests: Backtests, champion: FloatArray, revenue: FloatArray, products: pd.DataFrame, training_id: str
 ) -> pd.DataFrame:
     """The champions' back-tests added up to the shop's levels: the rows of `ops.level_backtests`.
 
@@ -68,7 +68,7 @@ def backtest_levels(
         is_node = hierarchy.sums(has_begun[:, None].astype(np.float64))[:, 0] > 0
         days = panel.times[origin : origin + horizon]
         table = _long(hierarchy, sums, panel.times[origin - 1], days).loc[np.repeat(is_node, horizon)]
-        tables.append(table.assign(**{c.SPLIT: split}))
+        tables.append(table.assign(**{c.TRAINING_ID: training_id, c.SPLIT: split}))
     return pd.concat(tables, ignore_index=True)[list(c.LevelBacktests.to_schema().columns)]
 
 
@@ -82,9 +82,12 @@ def forecast_levels(
 
     `demand_forecasts` and `revenue_forecasts` have the same series and days. Revenue counts what has a price;
     `unpriced_units` are the expected units that have none, and a node without any price has no revenue. Quantiles come
-    of the selection origins of `level_backtests`. Raises `ValueError` where the two tables differ in their rows, hold
-    more than one origin or lack a day.
+    of the selection origins of `level_backtests`. Raises `ValueError` where it holds none, or where the two tables
+    differ in their rows, hold more than one origin or lack a day.
     """
+    known = level_backtests[level_backtests[c.SPLIT] == c.SELECTION]
+    if known.empty:
+        raise ValueError("level_backtests has no selection origin of the champion's training: run the job `train`")
     units, keys, days = _series_by_day(demand_forecasts, (c.MEAN_UNITS, *c.UNIT_QUANTILES))
     money, other_keys, other_days = _series_by_day(revenue_forecasts, (c.MEAN_REVENUE, *c.REVENUE_QUANTILES))
     if not (keys.equals(other_keys) and days.equals(other_days)):
@@ -97,7 +100,6 @@ def forecast_levels(
         c.UNPRICED_UNITS: hierarchy.sums(np.where(is_priced, 0.0, units[c.MEAN_UNITS])),
         c.MEAN_REVENUE: hierarchy.sums(money[c.MEAN_REVENUE]),
     }
-    known = level_backtests[level_backtests[c.SPLIT] == c.SELECTION]
     measures = (
         _Measure(c.UNITS, c.MEAN_UNITS, c.UNIT_QUANTILES, units),
         _Measure(c.REVENUE, c.MEAN_REVENUE, c.REVENUE_QUANTILES, money),

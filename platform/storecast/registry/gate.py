@@ -85,6 +85,10 @@ class GuardRail:
         """Whether the figure is known and at most the bound."""
         return bool(self.figure <= self.bound)
 
+    def told(self) -> dict[str, Any]:
+        """All of it that JSON can hold."""
+        return json_values({**asdict(self), "holds": self.holds})
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -103,9 +107,9 @@ class Verdict:
 
     def evidence(self) -> dict[str, Any]:
         """All that JSON can hold of it; what is not known is null."""
-        rails = [{**asdict(rail), "holds": rail.holds} for rail in self.guard_rails]
+        rails = [rail.told() for rail in self.guard_rails]
         figures = {"alpha_spent": self.alpha_spent, "days": self.days, "clusters": self.clusters}
-        return _known({"answer": self.answer, **figures, "by_class": self.by_class, "guard_rails": rails})
+        return json_values({"answer": self.answer, **figures, "by_class": self.by_class, "guard_rails": rails})
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,19 @@ def guard_rails(
     )
 
 
+def json_values(value: Any) -> Any:
+    """The value with None for each number that is not finite, which JSON has no word for.
+
+    >>> json_values({"figure": float("nan"), "bounds": (0.02, float("inf"))})
+    {'figure': None, 'bounds': [0.02, None]}
+    """
+    if isinstance(value, Mapping):
+        return {name: json_values(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_values(own) for own in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def _answer(
     gain: Gain, alpha: float, rails: tuple[GuardRail, ...], patience: Patience, *, is_last: bool
 ) -> tuple[Answer, str]:
@@ -221,12 +238,3 @@ def _losses(pairs: pd.DataFrame, column: str, clusters: pd.Index, days: pd.Datet
 
 def _ratio(above: float, below: float) -> float:
     return float(above / below) if below > 0 else float("nan")
-
-
-def _known(value: Any) -> Any:
-    """The value with None for each number that is not finite, which JSON has no word for."""
-    if isinstance(value, Mapping):
-        return {name: _known(own) for name, own in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known(own) for own in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

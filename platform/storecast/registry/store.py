@@ -5,6 +5,7 @@ touch each other in one process.
 """
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from storecast.registry import contracts as c
+from storecast.registry.decisions import one_alias_each
 from storecast.settings import Settings
 from storecast.warehouse import Lease
 
@@ -28,6 +30,7 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's UI show runs and metrics first, not its pages for language models."""
 
 TRAINING_ID_TAG = "storecast.training_id"
+ORIGIN_DATE_TAG = "storecast.origin_date"
 
 
 @dataclass(frozen=True)
@@ -100,30 +103,42 @@ def all_versions(client: MlflowClient) -> list[ModelVersion]:
             return sorted(versions, key=lambda version: int(version.version))
 
 
-def champion_version(client: MlflowClient) -> int | None:
-    """Return the version that the alias `champion` leads to, None where it leads nowhere yet."""
+def aliases_of(client: MlflowClient) -> dict[str, str]:
+    """Return the version of each alias that leads somewhere; none before the first training."""
     try:
-        found = client.get_model_version_by_alias(c.MODEL_NAME, c.CHAMPION_ALIAS)
+        found = client.get_registered_model(c.MODEL_NAME).aliases
     except MlflowException as error:
-        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-            return None
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return {}
         raise
-    return int(found.version)
+    return {alias: str(version) for alias, version in found.items()}
+
+
+def move_aliases(client: MlflowClient, wanted: Mapping[str, str]) -> None:
+    """Bring the aliases of this room to what is wanted, the champion's last; what is as wanted is left alone."""
+    present = aliases_of(client)
+    for alias in reversed(c.ALIASES):
+        if alias not in wanted and alias in present:
+            client.delete_registered_model_alias(c.MODEL_NAME, alias)
+        elif alias in wanted and present.get(alias) != wanted[alias]:
+            client.set_registered_model_alias(c.MODEL_NAME, alias, wanted[alias])
 
 
 def version_rows(client: MlflowClient) -> pd.DataFrame:
     """Return the rows of ops.registered_models: every version, with the alias that leads to it now."""
-    champion = champion_version(client)
+    alias_of = {version: alias for alias, version in one_alias_each(aliases_of(client)).items()}
     rows = [
         {
             "training_id": version.tags[TRAINING_ID_TAG],
             "model_name": version.name,
             "model_version": int(version.version),
-            "alias": c.CHAMPION_ALIAS if int(version.version) == champion else None,
+            "alias": alias_of.get(str(version.version)),
+            "origin_date": pd.Timestamp(version.tags[ORIGIN_DATE_TAG]),
             "run_id": version.run_id,
             "registered_at": pd.Timestamp(version.creation_timestamp, unit="ms"),
         }
         for version in all_versions(client)
     ]
     frame = pd.DataFrame(rows, columns=list(c.RegisteredModels.to_schema().columns))
-    return frame.astype({"model_version": "int64", "registered_at": "datetime64[ns]"})
+    days = dict.fromkeys(("origin_date", "registered_at"), "datetime64[ns]")
+    return frame.astype({"model_version": "int64", "alias": object, **days})

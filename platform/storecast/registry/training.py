@@ -37,7 +37,7 @@ class Training:
             raise ValueError(
                 f"training_id is {self.training_id!r}: use 1 to 128 letters, digits, dots, colons, hyphens, underscores"
             )
-        missing = [name for name in (*c.MODEL_TABLES, c.MODEL_SCORES, c.ACCURACY) if name not in self.tables]
+        missing = [name for name in (*c.KEPT_TABLES, c.MODEL_SCORES, c.ACCURACY) if name not in self.tables]
         if missing:
             raise ValueError(f"tables lacks {', '.join(missing)}: a training is registered with all of its tables")
 

@@ -16,7 +16,7 @@ from mlflow.utils.git_utils import get_git_commit
 
 from storecast.registry import contracts as c
 from storecast.registry.model_signature import input_example, signature
-from storecast.registry.store import TRAINING_ID_TAG, ModelStore, all_versions
+from storecast.registry.store import ORIGIN_DATE_TAG, TRAINING_ID_TAG, ModelStore, all_versions
 from storecast.registry.training import Training, level_metrics
 
 DEMAND_MODEL = Path(__file__).with_name("demand_model.py")
@@ -63,7 +63,7 @@ def tags_of(training: Training) -> dict[str, str]:
     return {
         TRAINING_ID_TAG: training.training_id,
         "storecast.snapshot_hash": training.snapshot_hash,
-        "storecast.origin_date": str(training.origin_date),
+        ORIGIN_DATE_TAG: str(training.origin_date),
         "storecast.version": installed_version("storecast"),
         **({} if commit is None else {"mlflow.source.git.commit": commit}),
     }

@@ -27,10 +27,14 @@ PUBLISHED_LAST = (
     "gold.revenue_forecasts",
     "ops.alerts",
     "ops.drift",
+    "ops.model_costs",
     "ops.model_scores",
+    "ops.paired_losses",
     "ops.product_drift",
+    "ops.promotions",
     "ops.reconciliation",
     "ops.registered_models",
+    "ops.retraining_requests",
     "ops.tracking_signals",
 )
 """The ends of the graph: when these are made, all that is published is."""

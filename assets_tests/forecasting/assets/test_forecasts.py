@@ -4,12 +4,13 @@ import pandas as pd
 import pytest
 
 from storecast.forecasting import contracts as c
-from storecast.forecasting.assets import forecast_keys, keep_partitions, model_version_of
+from storecast.forecasting.assets.forecasts import forecast_keys, keep_partitions
 from storecast.forecasting.backtest import BacktestPlan, backtest
 from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.panel_reading import key_chunks
 from storecast.forecasting.registry import models_named
 from storecast.forecasting.selection import Policy, champion_backtests, champions_table
+from storecast.forecasting.versions import versions_by_alias
 from storecast.settings import Settings
 from storecast.warehouse.resources import WarehouseResource
 
@@ -38,18 +39,6 @@ def test_a_table_that_is_not_there_yet_has_no_keys_to_keep(warehouse):
     assert not warehouse.open().exists("gold.demand_forecasts")
 
 
-def test_a_forecast_names_the_version_of_the_training_that_made_it_wherever_the_alias_leads(warehouse):
-    opened = warehouse.open()
-    opened.replace_table("ops.champions", pd.DataFrame({"training_id": ["first", "first"]}))
-    versions = [("first", "1", None), ("second", "2", "champion")]
-    columns = ["training_id", "model_version", "alias"]
-    opened.replace_table("ops.registered_models", pd.DataFrame(versions, columns=columns))
-    assert model_version_of(warehouse) == "1"
-    opened.replace_table("ops.champions", pd.DataFrame({"training_id": ["third"]}))
-    with pytest.raises(ValueError, match="0 versions of the champions' training"):
-        model_version_of(warehouse)
-
-
 def test_forecasts_are_the_same_however_many_partitions_are_held_in_memory(
     tmp_path, warehouse, panel, daily_demand, planned_drivers, products
 ):
@@ -64,15 +53,16 @@ def test_forecasts_are_the_same_however_many_partitions_are_held_in_memory(
         "ops.product_partitions": pd.DataFrame({"product_id": ids, "partition_key": ids}),
         "ops.champions": champions_table(policy, panel, "t"),
         "ops.interval_scales": scales_table(scales, panel.keys, "t"),
-        "ops.registered_models": pd.DataFrame({"training_id": ["t"], "model_version": ["1"]}),
+        "ops.registered_models": pd.DataFrame({"training_id": ["t"], "model_version": [1], "alias": "champion"}),
+        "ops.fitted_models": pd.DataFrame(columns=list(c.FittedModels.to_schema().columns)),
     }
     for name, table in tables.items():
         opened.replace_table(name, table)
-    fitted = pd.DataFrame(columns=list(c.FittedModels.to_schema().columns))
+    versions = versions_by_alias(opened)
     shops = [Settings(data_dir=tmp_path, horizon_days=14, fit_processes=1, panel_memory_gb=gb) for gb in (1.0, 1e-9)]
     said = []
     for shop in shops:
-        parts = [forecast_keys(warehouse, shop, part, fitted) for part in key_chunks(opened, shop, ids)]
+        parts = [forecast_keys(warehouse, shop, part, versions) for part in key_chunks(opened, shop, ids)]
         said.append([pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)])
         assert len(parts) == (1 if shop is shops[0] else len(ids))
     for whole, by_product in zip(*said, strict=True):

@@ -1,0 +1,122 @@
+"""What the retraining sensor requests, and that it requests nothing twice."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from storecast.forecasting import automation
+from storecast.forecasting import retraining_contracts as r
+from storecast.forecasting.retraining_requests import ANSWERS, TABLE
+from storecast.settings import Settings
+from storecast.warehouse import Warehouse
+from storecast.warehouse.contracts import sql_types
+from storecast.warehouse.resources import SettingsResource
+
+DAY = pd.Timestamp("2026-06-30")
+CHANGED = pd.Timestamp("2026-06-17")
+FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as one:
+        one.add_dynamic_partitions("product", ["a", "b", "c", "d", "e"])
+        yield one
+
+
+def ask_for(settings: Settings, *keys: str, day: pd.Timestamp = DAY, done: tuple[str, ...] = ()) -> None:
+    """Write what the newest report asks for, and what of it was done."""
+    warehouse = Warehouse(settings.warehouse_path)
+    warehouse.replace_table("ops.product_drift", pd.DataFrame({"report_date": [day]}), {"report_date": "DATE"})
+    shared = {"report_date": day, "channel": "shop", "change_date": CHANGED, "kinds": "level"}
+    for name, contract in r.RETRAINING_TABLES.items():
+        kept = keys if name == TABLE else done
+        rows = pd.DataFrame({"partition_key": kept, "product_id": kept}).assign(**shared)
+        types = sql_types(contract)
+        warehouse.replace_table(name, rows.reindex(columns=list(types)), types)
+
+
+def tick(settings: Settings, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    """Evaluate the sensor once, as a daemon that knows nothing of an earlier evaluation."""
+    with dg.build_sensor_context(instance=instance) as context:
+        result = automation.retrain_drifted(context, settings=SettingsResource.of(settings))
+    return list(result.run_requests or []) if isinstance(result, dg.SensorResult) else []
+
+
+def ranges(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
+    return [(request.tags[FIRST], request.tags[LAST]) for request in requests]
+
+
+def test_before_the_first_publication_nothing_is_requested(settings, instance):
+    assert tick(settings, instance) == []
+
+
+def test_keys_side_by_side_are_one_run_and_no_others_are_in_it(settings, instance):
+    ask_for(settings, "d", "a", "b")
+    assert ranges(tick(settings, instance)) == [("a", "b"), ("d", "d")]
+
+
+def test_a_tick_that_is_repeated_requests_the_same_runs_by_the_same_keys(settings, instance):
+    ask_for(settings, "a", "b", "d")
+    first, again = tick(settings, instance), tick(settings, instance)
+    assert [request.run_key for request in again] == [request.run_key for request in first]
+    assert len({request.run_key for request in first}) == 2
+
+
+def test_the_daemon_starts_nothing_twice_when_it_is_restarted_in_the_middle_of_a_tick(settings, instance):
+    ask_for(settings, "a", "b", "d")
+    started: dict[str, str] = {}
+    for _ in range(2):  # what the daemon does with requests: a run for each key that has none
+        for request in tick(settings, instance):
+            tags = {**request.tags, "dagster/run_key": str(request.run_key)}
+            known = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": str(request.run_key)}))
+            if not known:
+                run = instance.create_run_for_job(EMPTY, tags=tags)
+                started[run.run_id] = tags[FIRST]
+    assert sorted(started.values()) == ["a", "d"]
+
+
+def test_what_was_done_is_not_requested_again(settings, instance):
+    ask_for(settings, "a", "b", "d", done=("a", "b"))
+    assert ranges(tick(settings, instance)) == [("d", "d")]
+    ask_for(settings, "a", "b", "d", done=("a", "b", "d"))
+    assert tick(settings, instance) == []
+
+
+def test_what_was_left_undone_is_requested_anew_by_the_next_report(settings, instance):
+    ask_for(settings, "a")
+    [first] = tick(settings, instance)
+    ask_for(settings, "a", day=DAY + pd.Timedelta(days=1))
+    [second] = tick(settings, instance)
+    assert ranges([first]) == ranges([second])
+    assert first.run_key != second.run_key
+
+
+def test_a_product_that_is_gone_is_not_requested(settings, instance):
+    ask_for(settings, "a", "gone")
+    assert ranges(tick(settings, instance)) == [("a", "a")]
+
+
+def test_a_busy_warehouse_is_looked_at_by_the_next_tick(settings, instance, monkeypatch):
+    ask_for(settings, "a")
+    monkeypatch.setattr(automation, "PATIENCE_SECONDS", 0.1)
+    with Warehouse(settings.warehouse_path).writing():
+        assert tick(settings, instance) == []
+    assert len(tick(settings, instance)) == 1
+
+
+def test_the_sensor_starts_the_job_that_retrains():
+    assert automation.retrain_drifted.job_name == "retrain"
+    assert ANSWERS in r.RETRAINING_TABLES
+
+
+@dg.job
+def EMPTY():  # noqa: N802
+    """Nothing: a run is needed, not its work."""
