@@ -6,7 +6,7 @@ product's level moves; a channel's files cease.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -26,13 +26,13 @@ from benchmarks.running_shop import (
 )
 from storecast.forecasting import contracts as f
 from storecast.registry import contracts as c
-from storecast.registry.assets import SOURCES, now, parameters_of
+from storecast.registry.assets import newest_training, now
 from storecast.registry.registration import register_training
 from storecast.registry.store import ModelStore, aliases_of
-from storecast.registry.training import Training
 from storecast.services import write_instance_config
 from storecast.settings import Settings
 from storecast.shop import bind
+from storecast.warehouse.resources import WarehouseResource
 
 DRIFTING: Final = "P03"
 STOPPING: Final = "market"
@@ -174,28 +174,20 @@ def look(running: RunningShop, day: date) -> Seen:
 
 
 def register_bad(running: RunningShop) -> str:
-    """Register a copy of the champion's training in which the bad model is every series' champion; return its version.
+    """Register a copy of the newest training in which the bad model is every series' champion; return its version.
 
     Its id is that of a training with the same settings and code, of other data.
     """
-    warehouse, settings = running.warehouse, running.settings
-    sql = "select training_id, origin_date from ops.registered_models where alias = 'champion'"
-    [row] = warehouse.read(sql).to_dict("records")
+    shop = running.settings.model_copy(update={"models": tuple(MODELS.split(","))})
+    training = newest_training(WarehouseResource.of(shop), shop)
+    training_id = f"{training.training_id.rpartition('-')[0]}-bad"
+    bad = {c.CHAMPIONS: training.tables[c.CHAMPIONS].assign(**{f.MODEL: BAD_MODEL, f.REASON: "forced"})}
     tables = {
-        name: warehouse.read(
-            f"select * from {table}" + (" where training_id = ?" if name in c.KEPT_TABLES else ""),
-            [row["training_id"]] if name in c.KEPT_TABLES else [],
-        )
-        for name, table in SOURCES.items()
+        name: frame.assign(training_id=training_id) if name in c.KEPT_TABLES else frame
+        for name, frame in {**training.tables, **bad}.items()
     }
-    tables[c.CHAMPIONS] = tables[c.CHAMPIONS].assign(**{f.MODEL: BAD_MODEL, f.REASON: "forced by the benchmark"})
-    training_id = row["training_id"].rpartition("-")[0] + "-bad"
-    tables |= {name: tables[name].assign(training_id=training_id) for name in c.KEPT_TABLES}
-    shop = settings.model_copy(update={"models": tuple(MODELS.split(","))})
-    training = Training(
-        training_id, row["origin_date"].date(), "bad", shop.horizon_days, shop.seed, parameters_of(shop), tables
-    )
-    return str(register_training(settings, training, now()).model_version)
+    registered = register_training(shop, replace(training, training_id=training_id, tables=tables), now())
+    return str(registered.model_version)
 
 
 def force_through(running: RunningShop, version: str) -> None:
