@@ -102,7 +102,13 @@ OF_PRODUCTS = ("forecast", REPLACE.name)
 """The jobs that are started with the tags of `partition_range`."""
 
 
-ALL_JOBS = (*JOBS.values(), REPLACE, RETRAIN, TUNE, registry.promote)
+ALL_JOBS: tuple[dg.JobDefinition | UnresolvedAssetJobDefinition, ...] = (
+    *JOBS.values(),
+    REPLACE,
+    RETRAIN,
+    TUNE,
+    registry.promote,
+)
 SCHEDULES = ingestion.SCHEDULES
 ROOMS = (forecasting, ingestion, monitoring)
 """Those with sensors of their own."""
