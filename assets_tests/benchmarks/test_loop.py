@@ -105,7 +105,7 @@ def test_forecasts_are_the_champion_s_or_those_of_the_one_just_replaced(tmp_path
 @pytest.fixture
 def good() -> Season:
     """A season as it should be, by hand: version 1 is champion, 2 the bad one."""
-    days = [day_of(HISTORY_DAYS + day - 1) for day in (0, 8, 16, 23)]
+    days = [day_of(HISTORY_DAYS + day - 1) for day in (0, 8, 24, 31)]
     alert = frozenset({("feed_stopped", "sales in market")})
     one = {"champion": "1"}
     seen = tuple(Seen(day, one, frozenset({"1"}), alert if day == days[-1] else frozenset()) for day in days)
@@ -144,7 +144,7 @@ def test_a_season_as_it_should_be_misses_no_target(good):
         lambda season: season.tables.update(promotions=season.tables["promotions"].assign(decided_by="gate")),
         lambda season: season.tables.update(promotions=season.tables["promotions"].iloc[:1]),
         lambda season: season.tables.update(
-            requests=season.tables["requests"].assign(channel="market", report_date=pd.Timestamp(season.day(20)))
+            requests=season.tables["requests"].assign(channel="market", report_date=pd.Timestamp(season.day(25)))
         ),
     ],
     ids=["not retrained", "no shadow", "promoted by the gate", "no rollback", "learned from a stopped feed"],
