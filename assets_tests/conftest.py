@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from benchmarks import ports
 from storecast.services import stop_services
 from storecast.settings import SHOP_FILE, Settings, load_settings, process_environment
 from storecast.simulation.shop import write_demo_shop
@@ -33,7 +34,6 @@ from storecast.warehouse import Lease
 hypothesis.settings.register_profile("storecast", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("storecast")
 
-PORTS = ("dagster_port", "mlflow_port", "reports_port")
 STORECAST = Path(sys.executable).with_name("storecast")
 
 
@@ -232,9 +232,7 @@ def start_ray_cluster() -> Callable[[], AbstractContextManager[RayCluster]]:
 @pytest.fixture
 def free_ports() -> dict[str, int]:
     """A free port for each server, by the name of its setting."""
-    with ExitStack() as open_at_once:
-        probes = [open_at_once.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
-        return {name: probe.getsockname()[1] for name, probe in zip(PORTS, probes, strict=True)}
+    return ports.free_ports()
 
 
 @pytest.fixture

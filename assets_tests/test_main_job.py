@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks import same_rows
 from storecast.automation import JOBS
 from storecast.run import LAST_RUN, STAGE_TITLES
 from storecast.simulation.catalogue import HOSTILE_PRODUCT_IDS
@@ -39,12 +40,6 @@ COLUMN_OF_KIND = {
     "quantity_zero": "quantity",
     "sku_missing": "product_id",
 }
-MOMENTS = {"landed_at", "loaded_at", "published_at", "quarantined_at", "registered_at", "scored_at"} | {
-    f"{what}_at" for what in ("opened", "last_seen", "resolved", "notified")
-}
-GIVEN_BY_MLFLOW = {"run_id"}
-"""What may differ between two folders filled from the same files: when it happened, and MLflow's random id."""
-
 KILLED_AFTER = {
     "bronze.order_lines": 0.0,
     "ops.quarantine": 5.0,  # dbt builds
@@ -94,24 +89,9 @@ def runs_of(shop) -> list[str]:
         return [f"{run.job_name}: {run.status.value}" for run in instance.get_runs()]
 
 
-def tables_of(shop) -> list[str]:
-    found = shop.published(
-        "select table_schema || '.' || table_name as name from information_schema.tables order by name"
-    )
-    return found["name"].tolist()
-
-
-def rows_of(shop, table: str) -> pd.DataFrame:
-    """Return a published table's rows in an order of their own, without what may differ between two folders."""
-    columns = [name for name in shop.published(f"describe {table}")["column_name"] if name not in MOMENTS]
-    kept = [name for name in columns if not (table == "ops.registered_models" and name in GIVEN_BY_MLFLOW)]
-    return shop.published(f"select {', '.join(kept)} from {table} order by all")
-
-
 def differences(shop, other) -> list[str]:
     """Return the published tables of two folders that are not equal row for row."""
-    assert tables_of(shop) == tables_of(other)
-    return [table for table in tables_of(shop) if not rows_of(shop, table).equals(rows_of(other, table))]
+    return same_rows.differences(*(one.settings().published_path for one in (shop, other)))
 
 
 def assert_demand_is_what_was_sold(shop) -> None:

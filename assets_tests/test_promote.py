@@ -60,6 +60,8 @@ def test_a_person_promotes_and_takes_back_and_each_time_the_published_forecasts_
     assert "Promotion of version 2 by eva" in done.stdout
     assert "The gate never looked at version 2." in done.stdout
     assert versions(shop) == {"2"}
+    shadows = shop.published("select distinct model_version from ops.shadow_forecasts")["model_version"]
+    assert shadows.tolist() == ["1"], "the predecessor tells what it would have said of the same days"
     unknown = shop.run("rollback", "--to", "9")
     assert unknown.returncode == 1
     assert "has no version 9" in unknown.stderr

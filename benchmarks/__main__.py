@@ -26,6 +26,7 @@ BENCHMARKS = (
     "gate",
     "replay",
     "demo",
+    "loop",
 )
 
 

@@ -200,7 +200,7 @@ def test_parts_of_two_trainings_are_refused(other, tables):
     settings, warehouse = other
     champions = tables["ops.champions"]
     warehouse.replace_table("ops.champions", pd.concat([champions, champions.assign(training_id="t-2")]))
-    with pytest.raises(ValueError, match="2 trainings"):
+    with pytest.raises(ValueError, match="interval_scales not the same"):
         assets.newest_training(WarehouseResource.of(settings), settings)
 
 

@@ -92,9 +92,10 @@ RETRAIN = dg.define_asset_job(
 
 REPLACE = dg.define_asset_job(
     "replace_forecasts",
-    PARTITIONED | WHAT_PEOPLE_READ,
+    PARTITIONED | SHADOWS | WHAT_PEOPLE_READ,
     description="Forecast all products anew with another champion or canary, and publish: one run, for people wait.",
 )
+"""The predecessor's forecasts of the same days are made with them: it was champion and had none of a shadow's."""
 
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
 OF_PRODUCTS = ("forecast", REPLACE.name)

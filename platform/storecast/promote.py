@@ -36,7 +36,7 @@ def decide_on(settings: Settings, action: str, version: int | None, by: str, rep
         now = datetime.now(UTC).replace(tzinfo=None)
         with Registry.held(settings, now) as registry:
             before = registry.aliases
-        if are_behind(made_with(warehouse), before):
+        if are_behind(made_with(settings, settings.lease_timeout_seconds), before):
             replace_forecasts(settings, "They were made with other versions than the aliases name", report)
         with Registry.held(settings, now) as registry:
             decision = decide_by(registry, CHOICES[action], None if version is None else str(version), by, now)

@@ -95,7 +95,7 @@ def look(shop: Settings) -> tuple[str | None, str]:
         return None, "there are no forecasts yet"
     with Registry.held(shop, now(), PATIENCE_SECONDS) as registry:
         history = warehouse.read(f"select * from {c.PROMOTIONS} order by decided_at")
-        return request_key(made_with(warehouse), registry.aliases, history)
+        return request_key(made_with(shop, PATIENCE_SECONDS), registry.aliases, history)
 
 
 def glance(shop: Settings) -> str:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from storecast.registry import contracts as c
 from storecast.registry.decisions import Aliases
+from storecast.settings import Settings
 from storecast.warehouse import Warehouse
 
 MADE_WITH_SQL = f"""
@@ -12,9 +13,14 @@ MADE_WITH_SQL = f"""
 """
 
 
-def made_with(warehouse: Warehouse) -> frozenset[str]:
-    """The versions that the newest origin's forecasts were made with."""
-    return frozenset(warehouse.read(MADE_WITH_SQL)[c.MODEL_VERSION])
+def made_with(shop: Settings, patience_seconds: float) -> frozenset[str]:
+    """The versions that the newest origin's forecasts were made with, in the warehouse and in what people read.
+
+    A run that was killed before it published has left the two behind each other.
+    """
+    copies = (Warehouse(path, patience_seconds) for path in (shop.warehouse_path, shop.published_path))
+    found = [copy.read(MADE_WITH_SQL)[c.MODEL_VERSION] for copy in copies if copy.exists(c.DEMAND_FORECASTS)]
+    return frozenset(pd.concat(found)) if found else frozenset()
 
 
 def are_behind(versions: frozenset[str], aliases: Aliases) -> bool:

@@ -1,0 +1,169 @@
+"""The closed loop in short: a season through the real daemon, and kills; and that both would tell if it went wrong."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.kills import Found, kill_and_compare, unreadable
+from benchmarks.loop import kill_rows
+from benchmarks.loop_shop import CHANNELS, HISTORY_DAYS, LoopShop, day_of
+from benchmarks.running_shop import Run
+from benchmarks.same_rows import differences
+from benchmarks.season import SHORT, WHOLE, Season, Seen, play
+from benchmarks.season_events import season_rows
+from storecast.settings import Settings
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)  # three landings, each a chain of runs, and two changes of champion
+def test_a_short_season_in_which_much_goes_wrong_ends_well_without_a_hand(tmp_path, record_property):
+    rows = season_rows(play(SHORT, tmp_path))
+    for row in rows:
+        record_property(row.what, row.ours)
+    assert [
+        row for row in rows if row.met is False and row.unit not in {"min", "s"}
+    ] == []  # a loaded machine is no failure
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)  # a shop's first training, three commands undisturbed, killed, and started again
+def test_what_is_killed_at_a_random_moment_and_started_again_comes_to_the_same(tmp_path):
+    found = kill_and_compare(tmp_path, kills=3, kills_a_trial=1, seed=7)
+    assert found == Found(kills={"training": 1, "promotion": 1, "rollback": 1})
+
+
+def test_whole_seasons_are_of_60_days_and_end_when_they_are_over():
+    assert sum(WHOLE.landings) == 60
+    assert day_of(HISTORY_DAYS + 59) < date(2026, 11, 1)
+
+
+def test_the_shop_sells_what_its_truth_expects(tmp_path):
+    shop = LoopShop(tmp_path, products=2, drifts={"P02": 300})
+    days = range(280, 320)
+    sold = pd.concat([shop.orders(day).assign(day=day) for day in days])
+    expected = pd.concat([shop.expected_units(day).assign(day=day) for day in days])
+    for (product, channel), own in expected.groupby(["product_id", "channel"]):
+        for part in (own[own["day"] < 300], own[own["day"] >= 300]):
+            lines = sold[(sold["sku"] == product) & (sold["channel"] == channel) & sold["day"].isin(part["day"])]
+            mean = part["mean_units"].sum()
+            assert abs(lines["units"].sum() - mean) < 4 * np.sqrt(mean)
+
+
+def test_files_of_a_channel_cease_and_the_other_channel_s_are_as_they_would_be(tmp_path):
+    stopped, other = (
+        LoopShop(tmp_path / name, products=2, stops=stops) for name, stops in (("a", {"market": 3}), ("b", {}))
+    )
+    for shop in (stopped, other):
+        shop.write_days(0, 3)
+        shop.write_days(3, 2)
+    names = [sorted(path.name for path in shop.folder.glob("exports/*.csv")) for shop in (stopped, other)]
+    assert sorted({*names[1]} - {*names[0]}) == [f"market-{day_of(3)}.csv"]
+    for name in names[0]:
+        assert (stopped.folder / "exports" / name).read_text() == (other.folder / "exports" / name).read_text()
+    assert {name.split("-")[0] for name in names[1]} == set(CHANNELS)
+
+
+def published(path: Path, *, units: float, scored_at: str = "2026-01-01", made_with: str = "1") -> Path:
+    """Write a published file with one forecast and one champion."""
+    path.parent.mkdir(parents=True)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema gold; create schema ops")
+        connection.execute(
+            "create table gold.demand_forecasts as select date '2026-01-01' as origin_date, ?::double as mean_units, "
+            "?::varchar as model_version, ?::timestamp as scored_at",
+            [units, made_with, scored_at],
+        )
+        connection.execute("create table ops.registered_models as select 1 as model_version, 'champion' as alias")
+        connection.execute(
+            "create table ops.promotions as select 'promotion' as kind, '3' as champion_version, now() as decided_at"
+        )
+    return path
+
+
+def test_rows_differ_by_their_values_and_not_by_when_they_were_made(tmp_path):
+    one = published(tmp_path / "a" / "p.duckdb", units=1.0)
+    later = published(tmp_path / "b" / "p.duckdb", units=1.0, scored_at="2026-02-02")
+    other = published(tmp_path / "c" / "p.duckdb", units=1.0 + 1e-12)
+    assert differences(one, later) == []
+    assert differences(one, other) == ["gold.demand_forecasts"]
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("drop table ops.promotions")
+    assert differences(one, other) == ["gold.demand_forecasts", "ops.promotions"]
+
+
+@pytest.mark.parametrize(("made_with", "is_readable"), [("1", True), ("3", True), ("2", False)])
+def test_forecasts_are_the_champion_s_or_those_of_the_one_just_replaced(tmp_path, made_with, is_readable):
+    published(Settings(data_dir=tmp_path).published_path, units=1.0, made_with=made_with)
+    assert (unreadable(tmp_path) == []) is is_readable
+
+
+@pytest.fixture
+def good() -> Season:
+    """A season as it should be, by hand: version 1 is champion, 2 the bad one."""
+    days = [day_of(HISTORY_DAYS + day - 1) for day in (0, 8, 16, 23)]
+    alert = frozenset({("feed_stopped", "sales in market")})
+    one = {"champion": "1"}
+    seen = tuple(Seen(day, one, frozenset({"1"}), alert if day == days[-1] else frozenset()) for day in days)
+    decided = {"kind": ["promotion", "rollback"], "decided_by": ["tester", "gate"]}
+    decided |= {"champion_version": ["1", "2"], "challenger_version": ["2", "1"]}
+    decided |= {"decided_at": pd.to_datetime([100, 1000], unit="s"), "last_date": pd.to_datetime([days[1], days[2]])}
+    request = {"report_date": [pd.Timestamp(days[2])], "partition_key": "P03", "channel": "web"}
+    keys = {f"dagster/asset_partition_range_{end}": "P03" for end in ("start", "end")}
+    runs = (
+        Run("a", "retrain", "SUCCESS", {"dagster/sensor_name": "retrain_drifted", **keys}, 900, 901, 910),
+        Run("b", "replace_forecasts", "SUCCESS", {"dagster/sensor_name": "moved_alias"}, 1005, 1006, 1030),
+    )
+    tables = {
+        "promotions": pd.DataFrame(decided),
+        "requests": pd.DataFrame(request),
+        "retrained": pd.DataFrame(request),
+        "shadows": pd.DataFrame({"model_version": ["2"], "origin_date": pd.to_datetime([days[0]]), "rows": 1}),
+    }
+    return Season(SHORT, "2", seen, runs, tables, 14.0)
+
+
+def missed(season: Season) -> int:
+    """How many targets a season misses."""
+    return sum(row.met is False for row in season_rows(season))
+
+
+def test_a_season_as_it_should_be_misses_no_target(good):
+    assert missed(good) == 0
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda season: season.tables.update(retrained=season.tables["retrained"].iloc[:0]),
+        lambda season: season.tables.update(shadows=season.tables["shadows"].iloc[:0]),
+        lambda season: season.tables.update(promotions=season.tables["promotions"].assign(decided_by="gate")),
+        lambda season: season.tables.update(promotions=season.tables["promotions"].iloc[:1]),
+        lambda season: season.tables.update(
+            requests=season.tables["requests"].assign(channel="market", report_date=pd.Timestamp(season.day(20)))
+        ),
+    ],
+    ids=["not retrained", "no shadow", "promoted by the gate", "no rollback", "learned from a stopped feed"],
+)
+def test_each_thing_that_goes_wrong_misses_a_target(good, spoil):
+    spoil(good)
+    assert missed(good) > 0
+
+
+def test_runs_that_fail_or_come_twice_and_a_slow_season_miss_a_target(good):
+    assert missed(replace(good, minutes=15.1)) == 1
+    assert missed(replace(good, runs=(*good.runs, replace(good.runs[0], status="FAILURE", tags={})))) == 1
+    again = replace(good.runs[0], tags={**good.runs[0].tags, "dagster/run_key": "1"})
+    assert missed(replace(good, runs=(*good.runs, again, again))) == 1
+    last = replace(good.seen[-1], made_with=frozenset({"2"}))
+    assert missed(replace(good, seen=(*good.seen[:-1], last))) == 1
+
+
+def test_kills_that_are_too_few_or_find_something_miss_a_target():
+    assert [row.met for row in kill_rows(Found(kills={"training": 3}), 3)] == [True, None, True, True, True]
+    found = Found({"training": 2}, ["training: gold.daily_demand"], ["training: ops.drift"], ["disagreed"])
+    assert [row.met for row in kill_rows(found, 3)] == [False, None, False, False, False]
