@@ -118,6 +118,7 @@ def test_a_run_shows_its_progress_and_sums_up(small_shop):
         in log
     )
     assert "Forecast 16 products in 31 series, 2026-03-31 to 2026-04-27; " in log
+    assert "Models: champion is version 1, trained to 2026-03-30." in log
     assert "Accuracy on 2 origins that had no part in any choice, 2026-02-03 to 2026-03-30:" in log
     assert re.findall(r"^  (\w+) +[\d.]+% +[\d.]+% +-?[\d.]+% +-?[\d.]+% +[\d.]+%$", log, re.MULTILINE) == LEVELS
     assert f"query {small_shop.settings().published_path} read-only with DuckDB" in log

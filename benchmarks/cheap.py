@@ -107,11 +107,12 @@ def _other_rows(name: str, ours: Answer, theirs: Answer, taken: BoolArray, units
 def _loss_rows(units: FloatArray) -> list[Row]:
     """On series whose forecasts by theta differ: whose search found the smaller error one day ahead."""
     losses, theirs = np.array([_theta_losses(row[~np.isnan(row)]) for row in units]).T
+    least = np.minimum(losses, theirs)
     return [
         Row("theta: of them ours has the smaller squared error in sample", "series", float((losses < theirs).sum()),
             float((theirs < losses).sum())),
-        Row("theta: of them the sum of errors over the smaller one's, at worst", "-", float((losses / theirs).max()),
-            float((theirs / losses).max())),
+        Row("theta: of them at worst larger than the smaller one by, relative", "-", float((losses / least - 1).max()),
+            float((theirs / least - 1).max())),
     ]  # fmt: skip
 
 

@@ -41,6 +41,10 @@ select kind, severity, count(*) as incidents, min(opened_at) as opened_at, min_b
        min_by(message, opened_at) as message, min_by(next_step, opened_at) as next_step
 from ops.alerts where resolved_at is null group by kind, severity order by severity, opened_at, kind
 """
+VERSIONS = """
+select alias, model_version, origin_date from ops.registered_models where alias is not null
+order by alias <> 'champion', alias
+"""
 LEVELS = ("product_channel", "product", "category", "channel", "total")
 
 
@@ -49,7 +53,7 @@ def of(warehouse: Warehouse, settings: Settings) -> str:
     if not warehouse.exists("gold.demand_forecasts"):
         nothing_yet = f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
         return "\n".join([nothing_yet, *_incidents(warehouse)])
-    parts = [_rows(warehouse), _products(warehouse), "", _accuracy(warehouse), *_live(warehouse)]
+    parts = [_rows(warehouse), _products(warehouse), *_versions(warehouse), "", _accuracy(warehouse), *_live(warehouse)]
     return "\n".join([*parts, *_incidents(warehouse), "", _next(settings)])
 
 
@@ -67,6 +71,15 @@ def _products(warehouse: Warehouse) -> str:
         f"Forecast {row.products:,} products in {row.series:,} series, {row.first_date:%Y-%m-%d} to "
         f"{row.last_date:%Y-%m-%d}; {row.fallbacks:,} series by a recorded fallback."
     )
+
+
+def _versions(warehouse: Warehouse) -> list[str]:
+    """Return which version of the model forecasts, and which others are beside it."""
+    if not warehouse.exists("ops.promotions"):  # the folder of an earlier version
+        return []
+    known = warehouse.read(VERSIONS).itertuples()
+    told = [f"{row.alias} is version {row.model_version}, trained to {row.origin_date:%Y-%m-%d}" for row in known]
+    return [f"Models: {'; '.join(told)}."]
 
 
 def _accuracy(warehouse: Warehouse) -> str:
