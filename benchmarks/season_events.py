@@ -10,11 +10,11 @@ from benchmarks.loop_shop import DRIFT_FACTOR
 from benchmarks.rows import Row
 from benchmarks.running_shop import Run
 from benchmarks.season import DRIFTING, PARTITION_TAGS, STOPPING, Season
+from storecast.automation import REPLACE
 from storecast.registry import contracts as c
 
 MOST_MINUTES: Final = 15.0
 MOST_SECONDS: Final = 60.0
-ALIAS_SENSOR: Final = "moved_alias"
 RETRAIN_SENSOR: Final = "retrain_drifted"
 FEED_ALERT: Final = ("feed_stopped", f"sales in {STOPPING}")
 OF_PARTITION: Final = ["report_date", "partition_key"]
@@ -140,9 +140,7 @@ def seconds_to_publication(runs: tuple[Run, ...], decided_at: pd.Series) -> floa
     if decided_at.empty:
         return float("nan")
     moment = pd.Timestamp(decided_at.iloc[0]).timestamp()
-    ends = [
-        run.ended for run in runs if run.sensor == ALIAS_SENSOR and run.created >= moment and run.status == "SUCCESS"
-    ]
+    ends = [run.ended for run in runs if run.job == REPLACE.name and run.created >= moment and run.status == "SUCCESS"]
     return min(ends) - moment if ends else float("nan")
 
 
