@@ -94,6 +94,7 @@ REPLACE = dg.define_asset_job(
     "replace_forecasts",
     PARTITIONED | SHADOWS | WHAT_PEOPLE_READ,
     description="Forecast all products anew with another champion or canary, and publish: one run, for people wait.",
+    tags={PRIORITY_TAG: "2"},  # before products that are trained anew: what people read is the wrong version's
 )
 """The predecessor's forecasts of the same days are made with them: it was champion and had none of a shadow's."""
 
