@@ -12,6 +12,7 @@ from storecast.feedback import assets, checks
 from storecast.forecasting import contracts as c
 from storecast.forecasting.lost_demand import lost_demand_of
 from storecast.forecasting.shadow_contracts import ShadowForecasts
+from storecast.monitoring.contracts import ProductDrift
 from storecast.settings import Settings
 from storecast.warehouse import Warehouse
 from storecast.warehouse.contracts import sql_types
@@ -141,9 +142,10 @@ class Shop:
         if not warehouse.exists("ops.backtest_accuracy"):
             empty = pd.DataFrame(columns=list(c.BacktestAccuracy.to_schema().columns))
             warehouse.replace_table("ops.backtest_accuracy", empty, sql_types(c.BacktestAccuracy))
-        if not warehouse.exists("ops.shadow_forecasts"):
-            empty = pd.DataFrame(columns=list(ShadowForecasts.to_schema().columns))
-            warehouse.replace_table("ops.shadow_forecasts", empty, sql_types(ShadowForecasts))
+        for name, contract in (("ops.shadow_forecasts", ShadowForecasts), ("ops.product_drift", ProductDrift)):
+            if not warehouse.exists(name):
+                empty = pd.DataFrame(columns=list(contract.to_schema().columns))
+                warehouse.replace_table(name, empty, sql_types(contract))
         sums = self.levels(made) if levels is None else levels
         origins = made["origin_date"].drop_duplicates().tolist()
         for name, frame, contract in (

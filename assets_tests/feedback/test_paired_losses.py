@@ -6,6 +6,7 @@ import pytest
 from assets_tests.feedback.daily_shop import SERIES, Shop, sales
 from storecast.feedback import assets
 from storecast.forecasting.shadow_contracts import ShadowForecasts
+from storecast.monitoring.contracts import ProductDrift
 from storecast.registry.contracts import CHALLENGER_ALIAS, CHAMPION_ALIAS, PAIR_COLUMNS
 from storecast.registry.gate import ROLLBACK, Costs, Looks, judge
 from storecast.warehouse.contracts import sql_types
@@ -129,6 +130,24 @@ def test_forecasts_whose_interval_was_dropped_count_for_the_loss_and_not_for_the
     assert (closed.loc[of_canary, ["forecasts", "champion_inside", "challenger_inside"]] == 0).all(axis=None)
     both_shadow = ~of_canary & (closed["product_id"] == "lamp")
     assert closed.loc[both_shadow, "forecasts"].equals(pairs.loc[both_shadow, "forecasts"])
+
+
+def test_days_of_a_feed_that_had_stopped_are_left_out(shop, pairs):
+    stopped = pairs["date"].drop_duplicates().sort_values().iloc[3:6]
+    row = {"scope": "channel", "product_id": "all", "channel": "shop", "kind": "data_fault", "is_drifted": True}
+    known = [
+        {**row, "change_date": stopped.min(), "report_date": stopped.max()},
+        {**row, "change_date": pairs["date"].min(), "report_date": pairs["date"].max(), "is_drifted": False},
+    ]
+    types = sql_types(ProductDrift)
+    shop.warehouse.replace_table("ops.product_drift", pd.DataFrame(known).reindex(columns=list(types)), types)
+    shop.run(only=[assets.paired_losses])
+    found = shop.read("select * from ops.paired_losses order by all")
+    left_out = pairs["date"].isin(stopped) & (pairs["product_id"] != "lamp")  # the lamp is sold in the market too
+    keys = ["challenger_version", "date", "product_id"]
+    assert set(map(tuple, found[keys].to_numpy())) == set(map(tuple, pairs.loc[~left_out, keys].to_numpy()))
+    lamp = [table[(table["product_id"] == "lamp") & table["date"].isin(stopped)] for table in (found, pairs)]
+    assert 0 < lamp[0]["units"].sum() < lamp[1]["units"].sum()
 
 
 def test_a_champion_alone_is_compared_with_nothing(tmp_path):

@@ -22,6 +22,7 @@ class Shop:
         self.warehouse = Warehouse(Settings(data_dir=folder).warehouse_path)
         self.drifted: list[tuple] = []
         self.signals: list[tuple] = []
+        self.decided: list[tuple] = []
         for name, contract in r.RETRAINING_TABLES.items():
             self.warehouse.replace_table(name, pd.DataFrame(columns=list(sql_types(contract))), sql_types(contract))
 
@@ -30,6 +31,9 @@ class Shop:
 
     def signal(self, product, error_units, *, is_biased=False, channel="shop", day=DAY) -> None:
         self.signals.append((day, "product_channel", product, channel, error_units, is_biased))
+
+    def decide(self, kind, days_ago) -> None:
+        self.decided.append((kind, DAY - pd.Timedelta(days=days_ago)))
 
     def asked(self, *, budget=50, cooldown_days=14) -> pd.DataFrame:
         types = {name: "DATE" if name.endswith("_date") else "VARCHAR" for name in DRIFT} | {"is_drifted": "BOOLEAN"}
@@ -40,6 +44,8 @@ class Shop:
         ids = sorted({row[2] for row in self.drifted} | {row[2] for row in self.signals})
         keys = pd.DataFrame({"product_id": ids, "partition_key": [f"key of {name}" for name in ids]})
         self.warehouse.replace_table("ops.product_partitions", keys)
+        decided = pd.DataFrame(self.decided, columns=["kind", "last_date"])
+        self.warehouse.replace_table("ops.promotions", decided, {"kind": "VARCHAR", "last_date": "DATE"})
         limits = {"budget": budget, "cooldown_days": cooldown_days}
         return self.warehouse.read(REQUESTS_SQL, limits)
 
@@ -72,6 +78,24 @@ def test_drifted_and_biased_products_are_asked_for_and_no_others(shop):
     assert told["kinds"].to_dict() == {"biased": "bias", "moved": "level"}
     assert told["change_date"].to_dict() == {"biased": DAY - pd.Timedelta(days=27), "moved": CHANGED}
     assert set(rows["report_date"]) == {DAY}
+
+
+@pytest.mark.parametrize(
+    ("kind", "days_ago", "asked"),
+    [
+        ("rollback", 13, ["moved"]),  # on the day that the errors began
+        ("promotion", 14, ["missed", "moved"]),
+        ("promotion", 28, ["biased", "missed", "moved"]),
+        ("first", 0, ["biased", "missed", "moved"]),
+        ("look", 0, ["biased", "missed", "moved"]),
+    ],
+)
+def test_errors_of_another_champion_ask_for_nothing(shop, kind, days_ago, asked):
+    shop.drift("moved")
+    shop.drift("missed", "forecast")
+    shop.signal("biased", 1.0, is_biased=True)
+    shop.decide(kind, days_ago)
+    assert products(shop.asked()) == asked
 
 
 @pytest.mark.parametrize("kind", ["data_fault", "stock_out"])

@@ -13,8 +13,10 @@ from storecast.forecasting.intervals import fit_interval_scales, scales_table
 from storecast.forecasting.panel import panel_from_tables
 from storecast.forecasting.registry import models_named
 from storecast.forecasting.selection import Policy, champion_backtests, champions_table
+from storecast.registry.contracts import Promotions
 from storecast.settings import Settings
 from storecast.warehouse import Warehouse
+from storecast.warehouse.contracts import sql_types
 from storecast.warehouse.resources import SettingsResource, WarehouseIOManager, WarehouseResource
 
 DAYS, CHANGE = 200, 186
@@ -76,6 +78,7 @@ def warehouse(settings, demand) -> Warehouse:
     }
     for name, rows in tables.items():
         opened.replace_table(name, rows)
+    opened.replace_table("ops.promotions", pd.DataFrame(columns=list(sql_types(Promotions))), sql_types(Promotions))
     return opened
 
 

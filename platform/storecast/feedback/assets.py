@@ -104,7 +104,14 @@ def tracking_signals(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
     **table("ops.paired_losses", f.PairedLosses, room=ROOM),
     deps=[
         name.split(".")
-        for name in (FORECASTS, "gold.daily_demand", "ops.champions", "ops.registered_models", "ops.shadow_forecasts")
+        for name in (
+            FORECASTS,
+            "gold.daily_demand",
+            "ops.champions",
+            "ops.product_drift",
+            "ops.registered_models",
+            "ops.shadow_forecasts",
+        )
     ],
 )
 def paired_losses(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:

@@ -1,13 +1,15 @@
 """The champion against every other version that forecasts or shadows, on the very same series, origins and days.
 
 Each side is what was published where that version published it, and else what it said as a shadow. Losses are absolute
-errors in units; days that ended sold out are left out. The sums are those that the gate of the registry reads.
+errors in units; days that ended sold out are left out, and those of a feed that had stopped: its sales of 0 would speak
+for whoever forecasts less. The sums are those that the gate of the registry reads.
 """
 
 from typing import Final
 
 from storecast.feedback.editions import exact_sum, newest_sql
 from storecast.feedback.publications import SERIES_KEYS
+from storecast.monitoring.contracts import DATA_FAULT, PORTFOLIO
 from storecast.registry.contracts import CHAMPION_ALIAS, CHAMPION_TRAINING_SQL, WITH_ALIAS_SQL
 
 KEYS: Final = "origin_date, product_id, channel, date"
@@ -52,6 +54,10 @@ PAIRED_LOSSES: Final = f"""
     ),
     classes as (
         select product_id, channel, demand_class from ops.champions where training_id = {CHAMPION_TRAINING_SQL}
+    ),
+    stopped as (
+        select scope, channel, change_date, report_date from ops.product_drift
+        where kind = '{DATA_FAULT}' and is_drifted
     )
     select champion.model_version as champion_version, challenger.model_version as challenger_version,
         date, product_id, coalesce(demand_class, 'new') as demand_class,
@@ -61,7 +67,10 @@ PAIRED_LOSSES: Final = f"""
     inner join challenger using ({KEYS})
     inner join gold.daily_demand as demand using (product_id, channel, date)
     left join classes using (product_id, channel)
-    where demand.is_in_stock
+    where demand.is_in_stock and not exists (
+        select 1 from stopped where demand.date between stopped.change_date and stopped.report_date
+        and (stopped.channel = demand.channel or scope = '{PORTFOLIO}')
+    )
     group by all
 """
 """The rows of `ops.paired_losses`: sums over a product's channels and the origins that forecast a day."""

@@ -1,7 +1,8 @@
 """Which products are trained anew: those that drifted, the worst first, no more than a budget, none soon again.
 
 What drift and tracking signals say is read from their tables. A stop of a feed asks for nothing, neither does want of
-stock: there is nothing to learn from either. What was asked for on a day of data stays asked for on that day, however
+stock: there is nothing to learn from either. That forecasts are off or biased says nothing of products while the days
+looked at are those of another champion. What was asked for on a day of data stays asked for on that day, however
 often it is looked at; what was not done by the next is asked for again, and only what was done rests.
 """
 
@@ -9,11 +10,15 @@ from typing import Final
 
 from storecast.forecasting import retraining_contracts as r
 from storecast.monitoring import contracts as m
+from storecast.registry import contracts as registry
 
 TABLE: Final = "ops.retraining_requests"
 ANSWERS: Final = "ops.retrained_series"
 BIAS_DAYS: Final = 28
 """A tracking signal does not tell when a bias began: it is taken to be so old."""
+
+REPLACING: Final = ", ".join(f"'{kind}'" for kind in registry.NEW_CHAMPION if kind != registry.FIRST)
+IS_OF_CHAMPION: Final = "> coalesce((select day from replaced), '-infinity'::date)"
 
 REQUESTS_SQL: Final = f"""
     with newest as (select max(report_date)::date as report_date from ops.product_drift),
@@ -22,11 +27,14 @@ REQUESTS_SQL: Final = f"""
         select node as product_id, channel, as_of_date, smoothed_absolute_error_units, is_biased
         from ops.tracking_signals where level = 'product_channel'
     ),
+    replaced as (select max(last_date)::date as day from {registry.PROMOTIONS} where kind in ({REPLACING})),
     moved as (
         select product_id, channel, kind, change_date from drift
         where scope = '{m.SERIES}' and kind not in ('{m.DATA_FAULT}', '{m.STOCK_OUT}')
+            and (kind <> '{m.FORECAST}' or change_date {IS_OF_CHAMPION})
         union all
-        select product_id, channel, '{r.BIAS}', as_of_date::date - {BIAS_DAYS - 1} from signals where is_biased
+        select product_id, channel, '{r.BIAS}', as_of_date::date - {BIAS_DAYS - 1} from signals
+        where is_biased and as_of_date::date - {BIAS_DAYS - 1} {IS_OF_CHAMPION}
     ),
     excused as (
         select product_id, channel, scope from drift

@@ -34,7 +34,9 @@ from storecast.warehouse.contracts import sql_types
 from storecast.warehouse.database import create_table
 from storecast.warehouse.resources import SettingsResource, WarehouseResource, table
 
-DRIFT, SIGNALS = (dg.AssetKey(["ops", name]) for name in ("product_drift", "tracking_signals"))
+MADE_OF = [
+    dg.AssetKey(["ops", name]) for name in ("product_drift", "product_partitions", "promotions", "tracking_signals")
+]
 ASKED_SQL = f"""
     from {TABLE} where partition_key in (select unnest($keys))
     and report_date = (select max(report_date) from {TABLE} where partition_key in (select unnest($keys)))
@@ -43,7 +45,7 @@ ASKED_SQL = f"""
 
 @dg.asset(
     **table(TABLE, r.RetrainingRequests, room=ROOM, replace_on=[r.REPORT_DATE]),
-    deps=[DRIFT, SIGNALS, PRODUCT_PARTITIONS],
+    deps=MADE_OF,
 )
 def retraining_requests(warehouse: WarehouseResource, settings: SettingsResource) -> dg.Output[pd.DataFrame]:
     """Which products are to be trained anew by themselves: one row a report date, product and channel.
