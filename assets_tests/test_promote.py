@@ -95,3 +95,9 @@ def test_an_alias_moved_by_hand_is_followed_once_and_a_later_move_again(small_sh
         again = tick(shop, instance, None).run_requests[0]
         assert again.run_key not in asked
         assert again.tags.keys() >= partition_range(instance).keys()
+    assert shop.run().returncode == 0
+    assert versions(shop) == {"2"}
+    client.set_registered_model_alias(c.MODEL_NAME, "champion", "1")
+    assert "Forecasts of another champion" in shop.run().stdout, "without a daemon the next run follows"
+    assert versions(shop) == {"1"}
+    assert "Nothing is new" in shop.run().stdout

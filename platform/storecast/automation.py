@@ -224,10 +224,19 @@ def run_main_line(
     due = due_now(warehouse, settings)
     say(f"{'Training' if due.is_due else 'No training'}: {due.reason}.")
     run_stages(definitions, [*(["train"] if due.is_due else []), "forecast", "publish"], on_stage)
-    if look(settings)[0] is not None:  # publication decided on another champion or canary
-        run_stages(definitions, [REPLACE.name], on_stage)
+    follow_aliases(definitions, settings, on_stage, say)  # publication may have decided on another champion or canary
     if run_retraining(definitions, warehouse, on_stage):
         run_stages(definitions, ["publish"], on_stage)
+
+
+def follow_aliases(
+    definitions: dg.Definitions, settings: Settings, on_stage: Callable[[str], None], say: Callable[[str], None]
+) -> None:
+    """Make forecasts anew where the aliases name other versions than they were made with, as `moved_alias` does."""
+    key, reason = look(settings)
+    if key is not None:
+        say(f"Forecasting anew: {reason}.")
+        run_stages(definitions, [REPLACE.name], on_stage)
 
 
 def run_retraining(definitions: dg.Definitions, warehouse: Warehouse, on_stage: Callable[[str], None]) -> int:
