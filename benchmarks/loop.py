@@ -11,7 +11,7 @@ one champion, and forecasts all of it (and the canary), or all of the one that t
 replaced. And after the same command was started again: MLflow, warehouse and published file name the same aliases, and
 the forecasts are theirs.
 
-The rows of drift and gate are those of the benchmarks of these names. The short form has 3 landings and 3 kills, and is
+The rows of drift and gate are those of the benchmarks of these names. The short form has 4 landings and 3 kills, and is
 without them.
 """
 

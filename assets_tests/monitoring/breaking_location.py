@@ -17,7 +17,6 @@ from storecast.warehouse import transient
 from storecast.warehouse.assets import watched_for_freshness
 from storecast.warehouse.resources import SettingsResource
 
-transient.FIRST_WAIT_SECONDS = 0.2
 FOREVER = 3600
 SETTINGS = load_settings()
 ATTEMPTS = SETTINGS.data_dir.parent / "attempts"
@@ -81,6 +80,7 @@ def each_once() -> list[dg.RunRequest]:
 
 @dg.definitions
 def location() -> dg.Definitions:
+    transient.FIRST_WAIT_SECONDS = 0.2  # not before: pytest looks for doctests in this file too
     return dg.Definitions(
         assets=retried(watched_for_freshness(ASSETS, SETTINGS)),
         jobs=JOBS,
