@@ -29,6 +29,9 @@ forecasts have the level's. Prices and stocks are records and not samples: the t
 BY_LOGARITHM: Final = {(c.STOCK_OUT, c.UNITS), (c.DATA_FAULT, c.FEED)}
 """Measures whose statistic is the negative logarithm of a probability."""
 
+MEASURED_TO: Final = {"statistic": 9, "effect": 9}
+"""Decimals: DuckDB's threads add up in any order, and the same sales must give the same row to the last bit."""
+
 HIDDEN_BY_STOCK_OUT: Final = (c.LEVEL, c.MIX, c.SEASON, c.FORECAST)
 KEY: Final = ["report_date", "product_id", "channel"]
 
@@ -40,7 +43,7 @@ def product_drift(query: Query, report_date: date, *, reports: int = 1) -> pd.Da
     `report_date`. A series too young to be compared has no row.
     """
     measures = query(STATEMENT, {"report_date": report_date, "reports": reports})
-    return judged(measures)
+    return judged(measures.round(MEASURED_TO))
 
 
 def judged(measures: pd.DataFrame) -> pd.DataFrame:
