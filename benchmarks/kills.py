@@ -38,8 +38,6 @@ VARIABLES: Final = {
     "PYTHONUNBUFFERED": "1",
 }
 BY: Final = ("--by", "tester")
-DONE_ALREADY: Final = "is champion already"
-"""What a decision says that was all but done when it was killed, and is asked for again."""
 ALIASES: Final = f"select alias, model_version::varchar as version from {c.REGISTERED_MODELS} where alias is not null"
 REPLACED: Final = f"""
     select champion_version from {c.PROMOTIONS} where kind in ('{c.PROMOTION}', '{c.ROLLBACK}', '{c.SETTINGS_CHANGED}')
@@ -168,10 +166,10 @@ def kill_at(moment: Moment, command: tuple[str, ...], folder: Path) -> bool:
 
 
 def require_success(command: tuple[str, ...], folder: Path) -> None:
-    """Run a command to its end. Raises `RuntimeError` where it fails, unless it decides what was carried out before."""
+    """Run a command to its end. Raises `RuntimeError` where it fails."""
     with started(command, folder) as process:
         said, _ = process.communicate()
-    if process.returncode != 0 and DONE_ALREADY not in said:
+    if process.returncode != 0:
         raise RuntimeError(f"`storecast {' '.join(command)}` in {folder} failed:\n{said}")
 
 

@@ -15,6 +15,7 @@ from storecast.registry.decisions import (
     moved_by_hand,
     one_alias_each,
     promotion_by,
+    repeated,
     rollback_by,
     veto_by,
     without,
@@ -82,6 +83,23 @@ def test_a_veto_takes_a_challenger_or_a_canary_out():
 def test_where_there_is_nothing_to_decide_the_error_says_which_version_has_which_alias(decide, version, told):
     with pytest.raises(ValueError, match=rf"{told}.*champion: version 1"):
         decide({"champion": "1"}, version, "eva", DAY)
+
+
+def test_the_last_decision_asked_for_again_is_that_decision_and_no_other_is():
+    before = {"champion": "1", "challenger": "2"}
+    promotion = promotion_by(before, None, "eva", DAY)
+    [last] = promotion.row(pd.Timestamp("2026-07-02 10:30")).to_dict("records")
+    again = repeated(last, promotion.aliases, promotion_by, None, "eva")
+    assert again == repeated(last, promotion.aliases, promotion_by, "2", "eva")
+    assert (again.kind, again.champion_version, again.challenger_version) == ("promotion", "1", "2")
+    assert again.reason == "eva made it champion, at 2026-07-02 10:30 UTC already"
+    others = [
+        (promotion.aliases, promotion_by, "1", "eva"),
+        (promotion.aliases, promotion_by, None, "max"),
+        (promotion.aliases, rollback_by, None, "eva"),
+        ({**promotion.aliases, "challenger": "3"}, promotion_by, None, "eva"),
+    ]
+    assert [repeated(last, *other) for other in others] == [None] * len(others)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_a_champion_from_before_there_was_a_gate_goes_on_working(settings, train
     assert assert_agreement(settings) == {"champion": "1", "challenger": "2"}
 
 
-def test_killed_before_any_step_a_promotion_is_completed_by_the_next_call_once(settings, train):
+def test_killed_before_any_step_a_promotion_is_completed_by_the_same_call_once(settings, train):
     train(settings, "t-0")
     for step in range(STEPS + 1):
         train(settings, f"t-{step + 1}")
@@ -196,8 +196,9 @@ def test_killed_before_any_step_a_promotion_is_completed_by_the_next_call_once(s
         with Registry.held(settings, NOW) as registry:
             if step == 0:
                 assert registry.aliases == before, "nothing was meant yet"
-                decide_by(registry, promotion_by, None, "eva", NOW)
+            again = decide_by(registry, promotion_by, None, "eva", NOW)
         challenger = before["challenger"]
+        assert again.challenger_version == challenger
         assert assert_agreement(settings) == {"champion": challenger, "predecessor": before["champion"]}
         found = rows(settings)
         assert ((found[c.KIND] == "promotion") & (found[c.CHALLENGER_VERSION] == challenger)).sum() == 1

@@ -1,7 +1,7 @@
 """What can be decided on a version, by whom, and which version has which alias after it. Pure: nothing moves here."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,6 +165,27 @@ def rollback_by(aliases: Aliases, version: str | None, by: str, last_day: pd.Tim
         after_rollback(aliases, chosen),
         last_day,
     )
+
+
+Choose = Callable[[Aliases, str | None, str, pd.Timestamp | None], Decision]
+KIND_OF: Mapping[Choose, str] = {promotion_by: c.PROMOTION, veto_by: c.VETO, rollback_by: c.ROLLBACK}
+"""What people can decide, by the function that decides it."""
+
+
+def repeated(
+    last: Mapping[Any, Any], aliases: Aliases, choose: Choose, version: str | None, by: str
+) -> Decision | None:
+    """The last decision where the same person asks for it again and its aliases stand, else None.
+
+    So does a command that was killed after it had decided, and was started again. `last` is a row of ops.promotions.
+    """
+    after = json.loads(last[c.EVIDENCE])["aliases"]
+    asked = (KIND_OF[choose], by, version or last[c.CHALLENGER_VERSION], aliases)
+    if asked != (last[c.KIND], last[c.DECIDED_BY], last[c.CHALLENGER_VERSION], after):
+        return None
+    reason = f"{last[c.REASON]}, at {last[c.DECIDED_AT]:%Y-%m-%d %H:%M} UTC already"
+    champion, day = last[c.CHAMPION_VERSION], last[c.LAST_DATE]
+    return Decision(last[c.KIND], champion, last[c.CHALLENGER_VERSION], reason, by, after, day)
 
 
 def moved_by_hand(known: Aliases, aliases: Aliases, last_day: pd.Timestamp | None) -> Decision | None:

@@ -6,7 +6,7 @@ alone what is done already. The alias is the truth: what somebody moves in MLflo
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,15 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from storecast.registry import contracts as c
-from storecast.registry.decisions import Aliases, Decision, Differences, entry, moved_by_hand, one_alias_each
+from storecast.registry.decisions import (
+    Choose,
+    Decision,
+    Differences,
+    entry,
+    moved_by_hand,
+    one_alias_each,
+    repeated,
+)
 from storecast.registry.mirror import mirror, mirrored_aliases, restore
 from storecast.registry.rollout import Canary, Known, decide
 from storecast.registry.store import ModelStore, aliases_of, move_aliases
@@ -34,7 +42,7 @@ TICK = pd.Timedelta(microseconds=1)
 """Two decisions of one moment are told apart by it."""
 LAST_DAY_SQL = "select max(date) as day from gold.daily_demand"
 CANARY_PRODUCTS_SQL = f"select distinct {c.CLUSTER} from {c.DEMAND_FORECASTS} where {c.MODEL_VERSION} = ?"
-Choose = Callable[[Aliases, str | None, str, pd.Timestamp | None], Decision]
+LAST_DECISION_SQL = f"select * from {c.PROMOTIONS} order by decided_at desc limit 1"
 
 
 @dataclass(frozen=True)
@@ -133,10 +141,14 @@ def run_gate(registry: Registry, canary: Canary, now: datetime, *, seed: int) ->
 def decide_by(registry: Registry, choose: Choose, version: str | None, by: str, now: datetime) -> Decision:
     """Carry out what a person decides: one of `decisions.promotion_by`, `veto_by` and `rollback_by`.
 
-    Raises `ValueError` where there is no such version, or nothing to decide.
+    The last decision, asked for again, is returned as it was taken. Raises `ValueError` where there is no such version,
+    or nothing to decide.
     """
     if version is not None:
         require_version(registry.client, version)
+    for last in registry.warehouse.read(LAST_DECISION_SQL).to_dict("records"):
+        if (taken := repeated(last, registry.aliases, choose, version, by)) is not None:
+            return taken
     decision = choose(registry.aliases, version, by, registry.last_day())
     registry.take(decision, now)
     return decision
