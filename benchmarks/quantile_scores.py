@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 
-from storecast.forecasting.levels import Level
 from storecast.forecasting.panel import FloatArray
 
 ALPHAS: Final = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
@@ -99,6 +98,13 @@ def transform_shares(actual: FloatArray, fine: FloatArray, alphas: Sequence[floa
     return np.array([float(np.clip((alpha - start) / width, 0.0, 1.0).mean()) for alpha in alphas])
 
 
-def weights_by_level(levels: Sequence[Level], revenue: FloatArray) -> list[FloatArray]:
-    """What each node of each level took in the latest days, from the series' own revenue (series,)."""
-    return [level.total(revenue[:, None])[:, 0] for level in levels]
+def misses_of_exact_quantiles(days: int, draws: int = 4000, seed: int = 0) -> FloatArray:
+    """How far the worst of `ALPHAS` is from its share of so many days by chance alone, (draws,): days are independent.
+
+    >>> np.percentile(100 * misses_of_exact_quantiles(168), (50, 95)).round(1)
+    array([4.6, 8.3])
+    """
+    rng = np.random.default_rng(seed)
+    at_most = np.searchsorted(np.asarray(ALPHAS), rng.random((draws, days)))
+    shares = np.stack([(at_most <= place).mean(axis=1) for place in range(len(ALPHAS))], axis=1)
+    return np.asarray(np.abs(shares - ALPHAS).max(axis=1))

@@ -22,6 +22,7 @@ from benchmarks.quantile_scores import (
     ALPHAS,
     FINE_ALPHAS,
     distance_to_quantile,
+    misses_of_exact_quantiles,
     scaled_pinball_losses,
     share_at_most,
     share_below,
@@ -220,7 +221,16 @@ def coverage_rows(extent: Extent, ours: Measured, peer: Measured) -> list[Row]:
     units = hierarchy.totals(panel.units)
     actual = np.stack([units[:, origin : origin + HORIZON] for origin in origins])
     bound = MOST_POINTS if extent == WHOLE else None
-    rows = []
+    days = len(origins) * HORIZON
+    chance = 100 * misses_of_exact_quantiles(days)
+    rows = [
+        Row(
+            f"one series, {days} days: the worst of nine exact quantiles is off by, {name} of draws",
+            "points",
+            float(np.percentile(chance, percent)),
+        )
+        for name, percent in (("median", 50), ("95 %", 95))
+    ]
     for level, of_level in levels_of(hierarchy).items():
         known = actual[:, of_level]
         nine, fine, other = (array[:, of_level] for array in (ours.result.nine, ours.result.fine, peer.result))
