@@ -1,9 +1,15 @@
 """Training, promotion and rollback killed at random moments and started again, against the same left undisturbed.
 
+30 kills, of each in turn; the short form has 3.
+
 Each is a command on a copy of a prepared data folder, which forecasts and publishes too. A moment is drawn evenly over
 the time of the undisturbed command and named by its progress: so many lines printed, and a while after. Then its whole
-process group gets SIGKILL. What that leaves is read as people and servers read it, the same command is started again,
-and what it comes to is compared row for row.
+process group gets SIGKILL, the same command is started again, and what it comes to is compared row for row.
+
+Alias, registry and published file *never disagree* is looked at twice. Right after each kill, what people read, the
+published file by itself: one champion, and forecasts all of it (and the canary), or all of the one that the last
+decision in the same file replaced. And after the same command was started again: MLflow, warehouse and published file
+name the same aliases, and the forecasts are theirs.
 """
 
 import os
@@ -13,11 +19,13 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
 
 from benchmarks.loop_shop import LoopShop
+from benchmarks.rows import Row
 from benchmarks.running_shop import MADE_WITH, STORECAST
 from benchmarks.same_rows import differences, read
 from storecast.registry import contracts as c
@@ -25,6 +33,10 @@ from storecast.registry.store import ModelStore, aliases_of
 from storecast.settings import Settings, process_environment
 from storecast.warehouse import Warehouse
 
+KILLS: Final = 30
+SHORT_KILLS: Final = 3
+KILLS_A_TRIAL: Final = 5
+SEED: Final = 20_261_127
 HISTORY_DAYS: Final = 150
 NEW_DAYS: Final = 28
 """So old a training may be in days of data: with them another one is due."""
@@ -86,6 +98,28 @@ class Found:
     unequal_gold: list[str] = field(default_factory=list)
     unequal_others: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
+
+
+def run(*, is_short: bool) -> list[Row]:
+    """Kill, start again, and say what was not as it should be."""
+    kills, a_trial = (SHORT_KILLS, 1) if is_short else (KILLS, KILLS_A_TRIAL)
+    with TemporaryDirectory(prefix="kills") as folder:
+        return kill_rows(kill_and_compare(Path(folder), kills=kills, kills_a_trial=a_trial, seed=SEED), kills)
+
+
+def kill_rows(found: Found, wanted: int) -> list[Row]:
+    """What kills have shown, as rows."""
+    kills = sum(found.kills.values())
+    return [
+        Row("killed at random moments and started again", "kills", float(kills), bound=float(wanted), is_floor=True),
+        *(Row(f"kills: of {name}", "kills", float(count)) for name, count in sorted(found.kills.items())),
+        Row("kills: gold tables not equal row for row", "tables", float(len(found.unequal_gold)), bound=0.0),
+        Row("kills: other published tables not equal", "tables", float(len(found.unequal_others)), bound=0.0),
+        Row(
+            "kills: alias, registry or published file disagreed, right after a kill or started again", "times",
+            float(len(found.contradictions)), bound=0.0,
+        ),
+    ]  # fmt: skip
 
 
 def kill_and_compare(folder: Path, *, kills: int, kills_a_trial: int, seed: int) -> Found:

@@ -1,200 +1,162 @@
-"""A season of a small shop through the real daemon, with things going wrong in it.
+"""A season through the real daemon: whether the right thing happened at each event, and after how many days of data.
 
-Files of the next days are dropped, and the harness waits for the chain of runs that comes of them. By hand is done only
-what goes wrong: a challenger whose champions are bad is registered, and later forced through by `storecast promote`; a
-product's level moves; a channel's files cease.
+60 days of a shop of 12 products in two channels, in 7 landings: a run of Dagster's costs seconds of start alone, and 15
+minutes hold some 35 runs. Time passes in the data, nothing waits for a clock. `season_play.py` tells what goes wrong in
+it. Days until something is noticed count from its first day of data to the last day of the landing by which it was.
+The short form has 4 landings, of 35 days.
 """
 
-import time
-from dataclasses import dataclass, replace
+from collections import Counter
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import pandas as pd
 
-from benchmarks.loop_shop import HISTORY_DAYS, LoopShop, day_of
-from benchmarks.ports import PORTS, free_ports
-from benchmarks.running_shop import (
-    FILES_SENSOR,
-    MADE_WITH,
-    ChainError,
-    Run,
-    RunningShop,
-    running_shop,
-    storecast,
-)
-from storecast.forecasting import contracts as f
+from benchmarks.loop_shop import DRIFT_FACTOR
+from benchmarks.rows import Row
+from benchmarks.running_shop import Run
+from benchmarks.season_play import DRIFTING, PARTITION_TAGS, SHORT, STOPPING, WHOLE, Season, play
+from storecast.automation import REPLACE
 from storecast.registry import contracts as c
-from storecast.registry.assets import newest_training, now
-from storecast.registry.registration import register_training
-from storecast.registry.store import ModelStore, aliases_of
-from storecast.services import write_instance_config
-from storecast.settings import Settings
-from storecast.shop import bind
-from storecast.warehouse.resources import WarehouseResource
 
-DRIFTING: Final = "P03"
-STOPPING: Final = "market"
-BAD_MODEL: Final = "historic_average"
-"""Knows no weekday, and weighs the months before the level rose as much as those since."""
-PERSON: Final = "tester"
-MODELS: Final = "window_average,theta,lightgbm"
-PARTITION_TAGS: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-KEPT: Final = {
-    "promotions": "from ops.promotions order by decided_at",
-    "requests": "from ops.retraining_requests order by all",
-    "retrained": "from ops.retrained_series order by all",
-    "shadows": "select model_version, origin_date, count(*) as rows from ops.shadow_forecasts group by all",
-}
+MOST_MINUTES: Final = 15.0
+MOST_SECONDS: Final = 60.0
+RETRAIN_SENSOR: Final = "retrain_drifted"
+FEED_ALERT: Final = ("feed_stopped", f"sales in {STOPPING}")
+OF_PARTITION: Final = ["report_date", "partition_key"]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Days of data in each landing, and what goes wrong when; days are those of the season, from 0.
+def run(*, is_short: bool) -> list[Row]:
+    """Play a season, and say what it shows."""
+    with TemporaryDirectory(prefix="season") as folder:
+        return season_rows(play(SHORT if is_short else WHOLE, Path(folder)))
 
-    The bad challenger is registered after so many landings, and promoted by hand after so many.
+
+def season_rows(season: Season) -> list[Row]:
+    """What a season shows, as rows."""
+    return [*_drift(season), *_challenger(season), *_feed(season), *_rollback(season), *_order(season)]
+
+
+def _right(what: str, is_right: bool) -> Row:
+    return Row(f"season: {what}", "1 or 0", float(is_right), bound=1.0, is_floor=True)
+
+
+def _drift(season: Season) -> list[Row]:
+    """The product that drifted is trained anew, by runs for it alone."""
+    requests, first = season.tables["requests"], pd.Timestamp(season.day(season.plan.drifts_from))
+    asked = requests[(requests["partition_key"] == DRIFTING) & (requests["report_date"] >= first)]
+    others = requests[requests["partition_key"] != DRIFTING][OF_PARTITION].drop_duplicates()
+    done = season.tables["retrained"].query("partition_key == @DRIFTING")["report_date"].nunique()
+    ranges = [tuple(run.tags[tag] for tag in PARTITION_TAGS) for run in season.runs if run.sensor == RETRAIN_SENSOR]
+    is_alone = (DRIFTING, DRIFTING) in ranges
+    what = f"a product sells {DRIFT_FACTOR:g} times as much"
+    return [
+        _right(f"{what}, and its partition alone is trained anew", is_alone and done > 0),
+        Row(f"season: {what}; days of data until it is asked for", "days", days_until(first, asked["report_date"])),
+        Row("season: times that product was trained anew, a cool-down apart", "-", float(done)),
+        Row("season: other products trained anew", "-", float(len(others))),
+    ]
+
+
+def _challenger(season: Season) -> list[Row]:
+    """The bad challenger shadows, and the gate never lets it forecast."""
+    decisions, shadows = season.tables["promotions"], season.tables["shadows"]
+    before = shadows[
+        (shadows["model_version"] == season.bad_version) & (shadows["origin_date"] <= _at(season.promoted_on))
+    ]
+    by_gate = decisions[(decisions[c.DECIDED_BY] == c.GATE) & (decisions[c.CHALLENGER_VERSION] == season.bad_version)]
+    let_in = by_gate[c.KIND].isin([c.CANARY, *c.NEW_CHAMPION]).sum()
+    looks = (by_gate[c.KIND] == c.LOOK).sum()
+    return [
+        _right("a bad challenger shadows, and the gate does not promote it", len(before) > 0 and let_in == 0),
+        Row("season: origins at which it shadowed before it was forced through", "-", float(len(before))),
+        Row("season: looks of the gate at it", "-", float(looks)),
+    ]
+
+
+def _feed(season: Season) -> list[Row]:
+    """A channel whose files cease is an incident, and nothing is learned from its silence."""
+    first = season.day(season.plan.stops_from)
+    told = [seen.day for seen in season.seen if seen.day >= first and FEED_ALERT in seen.open_alerts]
+    requests = season.tables["requests"]
+    learned = requests[(requests["channel"] == STOPPING) & (requests["report_date"] >= _at(first))]
+    early = [seen.day for seen in season.seen if seen.day < first and FEED_ALERT in seen.open_alerts]
+    return [
+        _right(
+            "a channel's files cease: an incident, and no training of it", bool(told) and not early and learned.empty
+        ),
+        Row("season: files cease; days of data until it is told", "days", days_until(_at(first), pd.Series(told))),
+    ]
+
+
+def _rollback(season: Season) -> list[Row]:
+    """A bad version that a person forced through is taken back, and its predecessor forecasts again."""
+    decisions = season.tables["promotions"]
+    taken = decisions[
+        (decisions[c.KIND] == c.ROLLBACK)
+        & (decisions[c.DECIDED_BY] == c.GATE)
+        & (decisions[c.CHAMPION_VERSION] == season.bad_version)
+    ]
+    last = season.seen[-1]
+    forecasting = {last.aliases[alias] for alias in c.FORECASTING if alias in last.aliases}
+    is_right = len(taken) == 1 and season.bad_version not in last.aliases.values() and last.made_with == forecasting
+    by_hand = decisions[(decisions[c.KIND] == c.PROMOTION) & (decisions[c.CHALLENGER_VERSION] == season.bad_version)]
+    begun = _at(season.promoted_on) + pd.Timedelta(days=1)
+    return [
+        _right("a bad version forced through is rolled back", is_right),
+        Row("season: days of data until it is", "days", days_until(begun, taken[c.LAST_DATE])),
+        Row(
+            "season: from the decision on rollback to published forecasts", "s",
+            seconds_to_publication(season.runs, taken[c.DECIDED_AT]), bound=MOST_SECONDS,
+        ),
+        Row(
+            "season: from `storecast promote` to published forecasts", "s",
+            seconds_to_publication(season.runs, by_hand[c.DECIDED_AT]),
+        ),
+    ]  # fmt: skip
+
+
+def _order(season: Season) -> list[Row]:
+    """Nothing failed, nothing was asked for twice, and it took so long."""
+    failed = [run for run in season.runs if run.status != "SUCCESS"]
+    return [
+        Row("season: requests made twice", "runs", float(asked_twice(season.runs)), bound=0.0),
+        Row("season: runs that failed", "runs", float(len(failed)), bound=0.0),
+        Row("season: runs", "-", float(len(season.runs))),
+        Row(f"season of {sum(season.plan.landings)} days: wall time", "min", season.minutes, bound=MOST_MINUTES),
+    ]
+
+
+def asked_twice(runs: tuple[Run, ...]) -> int:
+    """How many runs were asked for again by the same sensor for the same reason, its run key.
+
+    >>> run = Run("a", "publish", "SUCCESS", {"dagster/sensor_name": "follows", "dagster/run_key": "1"}, 0, 0, 0)
+    >>> asked_twice((run, run))
+    1
     """
-
-    landings: tuple[int, ...]
-    drifts_from: int
-    stops_from: int
-    registered_after: int
-    promoted_after: int
+    reasons = Counter((run.sensor, run.job, run.tags.get("dagster/run_key", run.run_id)) for run in runs)
+    return sum(reasons.values()) - len(reasons)
 
 
-WHOLE: Final = Plan((8, 8, 8, 8, 7, 7, 7, 7), drifts_from=8, stops_from=46, registered_after=1, promoted_after=4)
-SHORT: Final = Plan((8, 4, 16, 7), drifts_from=0, stops_from=28, registered_after=0, promoted_after=2)
-"""A bad version is taken back by the gate's second look at the earliest: a week is two blocks of days, which tell
-nothing of how far they vary. So its next landing is of more than two weeks."""
+def days_until(first: pd.Timestamp, days: pd.Series) -> float:
+    """Days of data from a first one on, that included, until the first of some days; NaN where there is none.
 
-
-@dataclass(frozen=True)
-class Seen:
-    """What stood when a landing's chain had ended: the last day, MLflow's aliases, what forecasts were made with."""
-
-    day: date
-    aliases: dict[str, str]
-    made_with: frozenset[str]
-    open_alerts: frozenset[tuple[str, str]]
-
-
-@dataclass(frozen=True, eq=False)
-class Season:
-    """All that a season has left: what stood after each landing, its runs, and the tables `KEPT` at its end."""
-
-    plan: Plan
-    bad_version: str
-    seen: tuple[Seen, ...]
-    runs: tuple[Run, ...]
-    tables: dict[str, pd.DataFrame]
-    minutes: float
-
-    @property
-    def promoted_on(self) -> date:
-        """The last day known when the bad version was forced through."""
-        return self.seen[self.plan.promoted_after].day
-
-    def day(self, number: int) -> date:
-        """The date of a day of the season."""
-        return day_of(HISTORY_DAYS + number)
-
-
-def play(plan: Plan, folder: Path) -> Season:
-    """Play a season in an empty folder. Raises `ChainError` where a chain of runs does not end."""
-    started = time.monotonic()
-    drifts = {DRIFTING: HISTORY_DAYS + plan.drifts_from}
-    shop = LoopShop(folder, drifts=drifts, stops={STOPPING: HISTORY_DAYS + plan.stops_from})
-    shop.write_days(0, HISTORY_DAYS)
-    settings = Settings(source="files", source_config=shop.mapping, data_dir=folder / "data")
-    settings = settings.model_copy(update=free_ports())
-    bind(settings)
-    write_instance_config(settings)
-    ports = {f"STORECAST_{name}".upper(): str(getattr(settings, name)) for name in PORTS}
-    variables = {**ports, "STORECAST_MODELS": MODELS, "STORECAST_FIT_PROCESSES": "1"}
-    with running_shop(settings, variables) as running:
-        bad_version, seen = through(plan, shop, running)
-        return Season(
-            plan,
-            bad_version,
-            tuple(seen),
-            tuple(running.runs()),
-            {name: running.published(sql) for name, sql in KEPT.items()},
-            (time.monotonic() - started) / 60,
-        )
-
-
-def through(plan: Plan, shop: LoopShop, running: RunningShop) -> tuple[str, list[Seen]]:
-    """Land the season's days; return the bad version, and what stood after the history and each landing."""
-    day, seen, bad_version = HISTORY_DAYS, [], ""
-    for number, days in enumerate((0, *plan.landings)):
-        if days:
-            shop.write_days(day, days)
-        day += days
-        follow_landing(running, number + 1)
-        seen.append(look(running, day_of(day - 1)))
-        print(f"{len(running.runs())} runs to {seen[-1]}", flush=True)  # noqa: T201 - half an hour needs a sign of life
-        if number == plan.registered_after:
-            bad_version = register_bad(running)
-        if number == plan.promoted_after:
-            force_through(running, bad_version)
-    return bad_version, seen
-
-
-def follow_landing(running: RunningShop, landings: int) -> None:
-    """Wait until the files were taken, all that came of them has ended, and all that drifted was trained anew."""
-
-    def is_taken(runs: list[Run]) -> bool:
-        taken = [run for run in runs if run.sensor == FILES_SENSOR and run.status == "SUCCESS"]
-        return len(taken) >= landings and nothing_waits(running)
-
-    running.follow(is_taken)
-
-
-def nothing_waits(running: RunningShop) -> bool:
-    """Whether the newest report's requests were all answered."""
-    if not running.warehouse.exists("ops.retraining_requests"):
-        return False
-    newest = "where report_date = (select max(report_date) from ops.product_drift)"
-    asked = running.warehouse.read(f"select product_id, channel from ops.retraining_requests {newest}")
-    if asked.empty:
-        return True
-    if not running.warehouse.exists("ops.retrained_series"):
-        return False
-    return len(running.warehouse.read(f"select product_id, channel from ops.retrained_series {newest}")) == len(asked)
-
-
-def look(running: RunningShop, day: date) -> Seen:
-    """Look at what stands now."""
-    alerts = running.published("select kind, subject from ops.alerts where resolved_at is null")
-    return Seen(
-        day,
-        aliases_of(ModelStore.of(running.settings).client()),
-        frozenset(running.published(MADE_WITH)["model_version"]),
-        frozenset(alerts.itertuples(index=False, name=None)),
-    )
-
-
-def register_bad(running: RunningShop) -> str:
-    """Register a copy of the newest training in which the bad model is every series' champion; return its version.
-
-    Its id is that of a training with the same settings and code, of other data.
+    >>> days_until(pd.Timestamp("2026-03-01"), pd.Series([pd.Timestamp("2026-03-14")]))
+    14.0
     """
-    shop = running.settings.model_copy(update={"models": tuple(MODELS.split(","))})
-    training = newest_training(WarehouseResource.of(shop), shop)
-    training_id = f"{training.training_id.rpartition('-')[0]}-bad"
-    bad = {c.CHAMPIONS: training.tables[c.CHAMPIONS].assign(**{f.MODEL: BAD_MODEL, f.REASON: "forced"})}
-    tables = {
-        name: frame.assign(training_id=training_id) if name in c.KEPT_TABLES else frame
-        for name, frame in {**training.tables, **bad}.items()
-    }
-    registered = register_training(shop, replace(training, training_id=training_id, tables=tables), now())
-    return str(registered.model_version)
+    return float("nan") if days.empty else float((pd.Timestamp(days.min()) - first).days + 1)
 
 
-def force_through(running: RunningShop, version: str) -> None:
-    """Promote a version by the command, and wait until its forecasts are published."""
-    done = storecast(running.settings, "promote", "--version", version, "--by", PERSON)
-    if done.returncode != 0:
-        raise ChainError(f"`storecast promote` failed:\n{done.stdout}{done.stderr}")
-    running.follow(lambda _: set(running.published(MADE_WITH)["model_version"]) == {version})
+def seconds_to_publication(runs: tuple[Run, ...], decided_at: pd.Series) -> float:
+    """Seconds from the first decision to the end of the run that made forecasts anew for it; NaN without one."""
+    if decided_at.empty:
+        return float("nan")
+    moment = pd.Timestamp(decided_at.iloc[0]).timestamp()
+    ends = [run.ended for run in runs if run.job == REPLACE.name and run.created >= moment and run.status == "SUCCESS"]
+    return min(ends) - moment if ends else float("nan")
+
+
+def _at(day: date) -> pd.Timestamp:
+    return pd.Timestamp(day)

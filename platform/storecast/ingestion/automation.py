@@ -11,7 +11,7 @@ from storecast.warehouse.resources import SettingsResource
 
 REFRESH_JOB = "refresh"
 EVERY_NIGHT = "30 3 * * *"
-LOOKS_EVERY_SECONDS = 30
+LOOKS_EVERY_SECONDS = 10
 SETTLED_SECONDS = 10.0
 """A file that changed more lately than this may still be being written."""
 

@@ -1,31 +1,18 @@
-"""Kills at random moments, in short; and that the benchmark of the closed loop would tell if it went wrong."""
+"""The season's shop, and that its benchmark would tell if the closed loop went wrong."""
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.kills import Found, kill_and_compare, unreadable
-from benchmarks.loop import kill_rows
 from benchmarks.loop_shop import CHANNELS, HISTORY_DAYS, LoopShop, day_of
 from benchmarks.running_shop import Run
-from benchmarks.same_rows import differences
-from benchmarks.season import WHOLE, Plan, Season, Seen
-from benchmarks.season_events import season_rows
-from storecast.settings import Settings
+from benchmarks.season import season_rows
+from benchmarks.season_play import WHOLE, Plan, Season, Seen
 
 PLAYED = Plan((8, 16, 7), drifts_from=0, stops_from=24, registered_after=0, promoted_after=1)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(2400)  # a shop's first training, three commands undisturbed, killed, and started again
-def test_what_is_killed_at_a_random_moment_and_started_again_comes_to_the_same(tmp_path):
-    found = kill_and_compare(tmp_path, kills=3, kills_a_trial=1, seed=7)
-    assert found == Found(kills={"training": 1, "promotion": 1, "rollback": 1})
 
 
 def test_whole_seasons_are_of_60_days_and_end_when_they_are_over():
@@ -57,40 +44,6 @@ def test_files_of_a_channel_cease_and_the_other_channel_s_are_as_they_would_be(t
     for name in names[0]:
         assert (stopped.folder / "exports" / name).read_text() == (other.folder / "exports" / name).read_text()
     assert {name.split("-")[0] for name in names[1]} == set(CHANNELS)
-
-
-def published(path: Path, *, units: float, scored_at: str = "2026-01-01", made_with: str = "1") -> Path:
-    """Write a published file with one forecast and one champion."""
-    path.parent.mkdir(parents=True)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("create schema gold; create schema ops")
-        connection.execute(
-            "create table gold.demand_forecasts as select date '2026-01-01' as origin_date, ?::double as mean_units, "
-            "?::varchar as model_version, ?::timestamp as scored_at",
-            [units, made_with, scored_at],
-        )
-        connection.execute("create table ops.registered_models as select 1 as model_version, 'champion' as alias")
-        connection.execute(
-            "create table ops.promotions as select 'promotion' as kind, '3' as champion_version, now() as decided_at"
-        )
-    return path
-
-
-def test_rows_differ_by_their_values_and_not_by_when_they_were_made(tmp_path):
-    one = published(tmp_path / "a" / "p.duckdb", units=1.0)
-    later = published(tmp_path / "b" / "p.duckdb", units=1.0, scored_at="2026-02-02")
-    other = published(tmp_path / "c" / "p.duckdb", units=1.0 + 1e-12)
-    assert differences(one, later) == []
-    assert differences(one, other) == ["gold.demand_forecasts"]
-    with duckdb.connect(str(other)) as connection:
-        connection.execute("drop table ops.promotions")
-    assert differences(one, other) == ["gold.demand_forecasts", "ops.promotions"]
-
-
-@pytest.mark.parametrize(("made_with", "is_readable"), [("1", True), ("3", True), ("2", False)])
-def test_forecasts_are_the_champion_s_or_those_of_the_one_just_replaced(tmp_path, made_with, is_readable):
-    published(Settings(data_dir=tmp_path).published_path, units=1.0, made_with=made_with)
-    assert (unreadable(tmp_path) == []) is is_readable
 
 
 @pytest.fixture
@@ -152,9 +105,3 @@ def test_runs_that_fail_or_come_twice_and_a_slow_season_miss_a_target(good):
     assert missed(replace(good, runs=(*good.runs, again, again))) == 1
     last = replace(good.seen[-1], made_with=frozenset({"2"}))
     assert missed(replace(good, seen=(*good.seen[:-1], last))) == 1
-
-
-def test_kills_that_are_too_few_or_find_something_miss_a_target():
-    assert [row.met for row in kill_rows(Found(kills={"training": 3}), 3)] == [True, None, True, True, True]
-    found = Found({"training": 2}, ["training: gold.daily_demand"], ["training: ops.drift"], ["disagreed"])
-    assert [row.met for row in kill_rows(found, 3)] == [False, None, False, False, False]
