@@ -49,7 +49,7 @@ def test_the_instance_keeps_quiet_and_starts_few_runs_at_once(settings):
     assert path == settings.data_dir / "dagster" / "dagster.yaml"
     config = yaml.safe_load(path.read_text())
     assert config["telemetry"] == {"enabled": False}
-    assert config["concurrency"]["runs"]["max_concurrent_runs"] == 1
+    assert config["run_coordinator"]["config"]["max_concurrent_runs"] == 1
     assert config["run_monitoring"]["enabled"]
     assert config["run_monitoring"]["max_runtime_seconds"] == settings.run_timeout_hours * 3600
     assert config["run_retries"] == {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}
@@ -65,6 +65,7 @@ def test_dagster_takes_the_instance_s_configuration(settings, monkeypatch):
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         assert not instance.telemetry_enabled
         assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
+        assert instance.run_coordinator.dequeue_interval_seconds == 1
         assert instance.run_monitoring_enabled
         assert instance.run_monitoring_max_runtime_seconds == settings.run_timeout_hours * 3600
         assert instance.run_retries_max_retries == 2

@@ -34,8 +34,10 @@ INSTANCE_CONFIG = """\
 # most; one whose step failed is not, unless the error may pass (`try_again` of storecast/automation.py).
 telemetry: {enabled: false}
 nux: {enabled: false}
-concurrency:
-  runs: {max_concurrent_runs: 1}
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config: {max_concurrent_runs: 1, dequeue_interval_seconds: 1}
 run_retries: {enabled: true, max_retries: 2, retry_on_asset_or_op_failure: false}
 freshness: {enabled: true}
 run_monitoring:
