@@ -1,7 +1,7 @@
 """A season through the real daemon: whether the right thing happened at each event, and after how many days of data.
 
-60 days of a shop of 12 products in two channels, in 6 landings: a run of Dagster's costs seconds of start alone, and 15
-minutes hold some 35 runs. Time passes in the data, nothing waits for a clock. `season_play.py` tells what goes wrong in
+60 days of a shop of 12 products in two channels, in 5 landings: a run of Dagster's costs seconds of start alone, and 15
+minutes hold some 30 runs. Time passes in the data, nothing waits for a clock. `season_play.py` tells what goes wrong in
 it. Days until something is noticed count from its first day of data to the last day of the landing by which it was.
 The short form has 4 landings, of 35 days.
 """

@@ -63,7 +63,7 @@ class Plan:
     promoted_after: int
 
 
-WHOLE: Final = Plan((8, 8, 16, 14, 7, 7), drifts_from=8, stops_from=46, registered_after=1, promoted_after=3)
+WHOLE: Final = Plan((8, 8, 16, 14, 14), drifts_from=8, stops_from=46, registered_after=1, promoted_after=3)
 SHORT: Final = Plan((8, 4, 16, 7), drifts_from=0, stops_from=28, registered_after=0, promoted_after=2)
 """A bad version is taken back by the gate's second look at the earliest: a week is two blocks of days, which tell
 nothing of how far they vary. So its next landing is of more than two weeks."""

@@ -24,7 +24,7 @@ from storecast.warehouse import LeaseError, Warehouse
 from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
 FORECAST_JOB, RETRAIN_JOB = "forecast", "retrain"
-LOOKS_EVERY_SECONDS = 30
+LOOKS_EVERY_SECONDS = 10
 WAITING = [c.PARTITION_KEY, r.REPORT_DATE, r.CHANGE_DATE]
 PATIENCE_SECONDS = 10.0
 """Longest wait for the warehouse: the next tick comes anyway."""
