@@ -5,6 +5,9 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 from click.testing import CliRunner
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.dagster_run import DagsterRun
+from dagster._core.utils import make_new_run_id
 
 from storecast.automation import REPLACE, partition_range
 from storecast.cli import main
@@ -87,6 +90,13 @@ def test_an_alias_moved_by_hand_is_followed_once_and_a_later_move_again(small_sh
         client.set_registered_model_alias(c.MODEL_NAME, "champion", "2")
         asked = [tick(shop, instance, None).run_requests[0].run_key for _ in range(2)]
         assert asked[0] == asked[1], "Dagster starts a key once"
+        origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("shop"), "shop"), "retrain")
+        waiting = {"status": dg.DagsterRunStatus.QUEUED, "remote_job_origin": origin}
+        instance.add_run(DagsterRun("retrain", make_new_run_id(), **waiting))
+        assert tick(shop, instance, None).run_requests[0].run_key == asked[0], "it overtakes what is queued"
+        working = instance.add_run(DagsterRun("publish", make_new_run_id(), status=dg.DagsterRunStatus.STARTED))
+        assert tick(shop, instance, None).skip_message == "a run is under way"
+        instance.delete_run(working.run_id)
         seen = tick(shop, instance, None).cursor
         assert isinstance(tick(shop, instance, seen), dg.SkipReason)
         client.set_registered_model_alias(c.MODEL_NAME, "champion", "1")

@@ -3,7 +3,7 @@
 60 days of a shop of 12 products in two channels, in 5 landings: a run of Dagster's costs seconds of start alone, and 15
 minutes hold some 30 runs. Time passes in the data, nothing waits for a clock. `season_play.py` tells what goes wrong in
 it. Days until something is noticed count from its first day of data to the last day of the landing by which it was.
-The short form has 4 landings, of 35 days.
+The short form has 4 landings, of 47 days.
 """
 
 from collections import Counter
@@ -61,7 +61,7 @@ def _drift(season: Season) -> list[Row]:
 
 
 def _challenger(season: Season) -> list[Row]:
-    """The bad challenger shadows, and the gate never lets it forecast."""
+    """The bad challenger shadows, the gate looks at it and never lets it forecast."""
     decisions, shadows = season.tables["promotions"], season.tables["shadows"]
     before = shadows[
         (shadows["model_version"] == season.bad_version) & (shadows["origin_date"] <= _at(season.promoted_on))
@@ -70,7 +70,10 @@ def _challenger(season: Season) -> list[Row]:
     let_in = by_gate[c.KIND].isin([c.CANARY, *c.NEW_CHAMPION]).sum()
     looks = (by_gate[c.KIND] == c.LOOK).sum()
     return [
-        _right("a bad challenger shadows, and the gate does not promote it", len(before) > 0 and let_in == 0),
+        _right(
+            "a bad challenger shadows, the gate looks at it and does not promote it",
+            len(before) > 0 and looks > 0 and let_in == 0,
+        ),
         Row("season: origins at which it shadowed before it was forced through", "-", float(len(before))),
         Row("season: looks of the gate at it", "-", float(looks)),
     ]

@@ -45,8 +45,9 @@ KEPT: Final = {
     "promotions": "from ops.promotions order by decided_at",
     "requests": "from ops.retraining_requests order by all",
     "retrained": "from ops.retrained_series order by all",
-    "shadows": "select model_version, origin_date, count(*) as rows from ops.shadow_forecasts group by all",
 }
+SHADOWS: Final = "select model_version, origin_date, count(*) as rows from ops.shadow_forecasts group by all"
+"""Looked at after each landing: they go when a version has no alias any more."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ class Plan:
     promoted_after: int
 
 
-WHOLE: Final = Plan((8, 8, 16, 14, 14), drifts_from=8, stops_from=46, registered_after=1, promoted_after=3)
-SHORT: Final = Plan((8, 4, 16, 7), drifts_from=0, stops_from=28, registered_after=0, promoted_after=2)
+WHOLE: Final = Plan((8, 16, 8, 14, 14), drifts_from=8, stops_from=46, registered_after=0, promoted_after=3)
+"""Two weeks of shadows of the bad challenger, for a look of the gate, come before the next training replaces it."""
+SHORT: Final = Plan((8, 16, 16, 7), drifts_from=0, stops_from=40, registered_after=0, promoted_after=2)
 """A bad version is taken back by the gate's second look at the earliest: a week is two blocks of days, which tell
 nothing of how far they vary. So its next landing is of more than two weeks."""
 
@@ -113,32 +115,33 @@ def play(plan: Plan, folder: Path) -> Season:
     ports = {f"STORECAST_{name}".upper(): str(getattr(settings, name)) for name in PORTS}
     variables = {**ports, "STORECAST_MODELS": MODELS, "STORECAST_FIT_PROCESSES": "1"}
     with running_shop(settings, variables) as running:
-        bad_version, seen = through(plan, shop, running)
+        bad_version, seen, shadows = through(plan, shop, running)
         return Season(
             plan,
             bad_version,
             tuple(seen),
             tuple(running.runs()),
-            {name: running.published(sql) for name, sql in KEPT.items()},
+            {name: running.published(sql) for name, sql in KEPT.items()} | {"shadows": shadows},
             (time.monotonic() - started) / 60,
         )
 
 
-def through(plan: Plan, shop: LoopShop, running: RunningShop) -> tuple[str, list[Seen]]:
-    """Land the season's days; return the bad version, and what stood after the history and each landing."""
-    day, seen, bad_version = HISTORY_DAYS, [], ""
+def through(plan: Plan, shop: LoopShop, running: RunningShop) -> tuple[str, list[Seen], pd.DataFrame]:
+    """Land the season's days; return the bad version, what stood after each landing, and all shadows of challengers."""
+    day, seen, bad_version, shadows = HISTORY_DAYS, [], "", []
     for number, days in enumerate((0, *plan.landings)):
         if days:
             shop.write_days(day, days)
         day += days
         follow_landing(running, number + 1)
         seen.append(look(running, day_of(day - 1)))
+        shadows.append(running.published(SHADOWS))
         print(f"{len(running.runs())} runs to {seen[-1]}", flush=True)  # noqa: T201 - half an hour needs a sign of life
         if number == plan.registered_after:
             bad_version = register_bad(running)
         if number == plan.promoted_after:
             force_through(running, bad_version)
-    return bad_version, seen
+    return bad_version, seen, pd.concat(shadows).drop_duplicates(["model_version", "origin_date"])
 
 
 def follow_landing(running: RunningShop, landings: int) -> None:

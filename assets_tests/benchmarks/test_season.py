@@ -53,9 +53,9 @@ def good() -> Season:
     alert = frozenset({("feed_stopped", "sales in market")})
     one = {"champion": "1"}
     seen = tuple(Seen(day, one, frozenset({"1"}), alert if day == days[-1] else frozenset()) for day in days)
-    decided = {"kind": ["promotion", "rollback"], "decided_by": ["tester", "gate"]}
-    decided |= {"champion_version": ["1", "2"], "challenger_version": ["2", "1"]}
-    decided |= {"decided_at": pd.to_datetime([100, 1000], unit="s"), "last_date": pd.to_datetime([days[1], days[2]])}
+    decided = {"kind": ["look", "promotion", "rollback"], "decided_by": ["gate", "tester", "gate"]}
+    decided |= {"champion_version": ["1", "1", "2"], "challenger_version": ["2", "2", "1"]}
+    decided |= {"decided_at": pd.to_datetime([90, 100, 1000], unit="s"), "last_date": pd.to_datetime(days[:3])}
     request = {"report_date": [pd.Timestamp(days[2])], "partition_key": "P03", "channel": "web"}
     keys = {f"dagster/asset_partition_range_{end}": "P03" for end in ("start", "end")}
     runs = (
@@ -86,12 +86,13 @@ def test_a_season_as_it_should_be_misses_no_target(good):
         lambda season: season.tables.update(retrained=season.tables["retrained"].iloc[:0]),
         lambda season: season.tables.update(shadows=season.tables["shadows"].iloc[:0]),
         lambda season: season.tables.update(promotions=season.tables["promotions"].assign(decided_by="gate")),
-        lambda season: season.tables.update(promotions=season.tables["promotions"].iloc[:1]),
+        lambda season: season.tables.update(promotions=season.tables["promotions"].iloc[:2]),
+        lambda season: season.tables.update(promotions=season.tables["promotions"].iloc[1:]),
         lambda season: season.tables.update(
             requests=season.tables["requests"].assign(channel="market", report_date=pd.Timestamp(season.day(25)))
         ),
     ],
-    ids=["not retrained", "no shadow", "promoted by the gate", "no rollback", "learned from a stopped feed"],
+    ids=["not retrained", "no shadow", "promoted by the gate", "no rollback", "no look", "learned from a stopped feed"],
 )
 def test_each_thing_that_goes_wrong_misses_a_target(good, spoil):
     spoil(good)

@@ -18,12 +18,8 @@ LOOKS_EVERY_SECONDS = 5
 PATIENCE_SECONDS = 2.0
 """Longest wait for registry or warehouse: the next tick comes soon."""
 CHOICES = {"promote": promotion_by, "veto": veto_by, "rollback": rollback_by}
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
+UNDER_WAY = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+"""What is queued does not count: forecasts of the right version overtake it."""
 Tags = Callable[[dg.DagsterInstance], Mapping[str, str]]
 
 
