@@ -16,6 +16,8 @@ from storecast.registry.assets import newest_training, now
 from storecast.registry.automation import moved_alias
 from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
+STAGES = ("publish", "forecast")
+
 
 @pytest.mark.parametrize("command", ["promote", "rollback"])
 def test_a_folder_without_forecasts_is_an_error_that_says_what_to_do(tmp_path, command):
@@ -48,7 +50,7 @@ def tick(shop, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorRes
     context = dg.build_sensor_context(
         instance=instance, cursor=cursor, resources={"settings": SettingsResource.of(shop.settings())}
     )
-    return moved_alias(REPLACE, partition_range)(context)
+    return moved_alias(REPLACE, partition_range, deciding="publish")(context)
 
 
 @pytest.mark.slow
@@ -94,9 +96,13 @@ def test_an_alias_moved_by_hand_is_followed_once_and_a_later_move_again(small_sh
         waiting = {"status": dg.DagsterRunStatus.QUEUED, "remote_job_origin": origin}
         instance.add_run(DagsterRun("retrain", make_new_run_id(), **waiting))
         assert tick(shop, instance, None).run_requests[0].run_key == asked[0], "it overtakes what is queued"
-        working = instance.add_run(DagsterRun("publish", make_new_run_id(), status=dg.DagsterRunStatus.STARTED))
-        assert tick(shop, instance, None).skip_message == "a run is under way"
-        instance.delete_run(working.run_id)
+        works = {job: DagsterRun(job, make_new_run_id(), status=dg.DagsterRunStatus.STARTED) for job in STAGES}
+        instance.add_run(works["publish"])
+        assert tick(shop, instance, None).run_requests[0].run_key == asked[0], "it is queued while the gate's run ends"
+        instance.add_run(works["forecast"])
+        assert tick(shop, instance, None).skip_message == "a run of forecast is under way"
+        for run in works.values():
+            instance.delete_run(run.run_id)
         seen = tick(shop, instance, None).cursor
         assert isinstance(tick(shop, instance, seen), dg.SkipReason)
         client.set_registered_model_alias(c.MODEL_NAME, "champion", "1")

@@ -131,7 +131,7 @@ def followers() -> list[dg.SensorDefinition]:
         _follower("train", "forecast"),
         _follower("forecast", "publish"),
         _after_retraining(),
-        moved_alias(REPLACE, partition_range),
+        moved_alias(REPLACE, partition_range, deciding="publish"),
     ]
 
 

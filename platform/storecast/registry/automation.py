@@ -49,10 +49,11 @@ def promote() -> None:
     decide()
 
 
-def moved_alias(job: UnresolvedAssetJobDefinition, tags: Tags) -> dg.SensorDefinition:
+def moved_alias(job: UnresolvedAssetJobDefinition, tags: Tags, deciding: str) -> dg.SensorDefinition:
     """Return the sensor that starts `job` when champion or canary are other versions than forecasts were made with.
 
-    `tags` gives the tags that select all products.
+    `tags` gives the tags that select all products. While a run works that may bring forecasts and aliases together by
+    itself it does not look; one of the job `deciding`, in which the gate decides, never does.
     """
 
     @dg.sensor(
@@ -68,8 +69,9 @@ def moved_alias(job: UnresolvedAssetJobDefinition, tags: Tags) -> dg.SensorDefin
         seen = glance(shop)
         if seen == context.cursor:
             return dg.SkipReason("neither MLflow nor the warehouse changed")
-        if context.instance.get_runs_count(dg.RunsFilter(statuses=UNDER_WAY)):
-            return dg.SkipReason("a run is under way")
+        jobs = {run.job_name for run in context.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))}
+        if others := jobs - {deciding}:
+            return dg.SkipReason(f"a run of {', '.join(sorted(others))} is under way")
         try:
             with Lease(shop.data_dir / "main_job", PATIENCE_SECONDS).exclusive():
                 key, reason = look(shop)
