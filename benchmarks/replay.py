@@ -57,6 +57,7 @@ OPS_SQL: Final = """
         node varchar, channel varchar, level varchar, as_of_date date, smoothed_absolute_error_units double,
         is_biased boolean
     );
+    create table ops.promotions (kind varchar, last_date date);
     create table ops.retraining_requests (
         report_date date, partition_key varchar, product_id varchar, channel varchar, change_date date,
         kinds varchar, error_units double
