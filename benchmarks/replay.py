@@ -1,4 +1,6 @@
-"""A year of 280 item-stores of M5: retraining daily against retraining where it pays, and against never.
+"""A year of 276 item-stores of M5: retraining daily against retraining where it pays, and against never.
+
+They are those of the 280 with full history that had begun before the year's first training.
 
 Every fortnight of the year before d_1914 each way forecasts 28 days. *Daily* does so with a training of that very day,
 *never* with the year's first. *Ours* has the newest training that is a multiple of 28 days old, as `due_training` asks
@@ -91,6 +93,7 @@ def run(*, is_short: bool) -> list[Row]:
     first_day = origins[0] - HORIZON - WINDOW_DAYS + 1
     panel = m5_sample(OFFICIAL_ORIGIN + HORIZON, first_day)
     days = [origin - first_day + 1 for origin in origins]
+    panel = panel.take(panel.first_day < days[0] - HORIZON * PLAN.selection_origins)
     rows = [*year_rows(panel, days), *shift_rows(panel, days[-1])]
     return [Row(row.what, row.unit, row.ours, row.peer) for row in rows] if is_short else rows
 
