@@ -137,6 +137,7 @@ def year_rows(panel: Panel, days: list[int]) -> list[Row]:
             drift, _, seconds = timed(product_drift, query_of(connection), known.times[-1].date())
             drift_seconds.append(seconds)
             asked = requests_of(connection, drift, retrained)
+            asked = asked[pd.MultiIndex.from_frame(asked[[c.PRODUCT_ID, c.CHANNEL]]).isin(known.keys)]
             answered, _, seconds = timed(retrain, known, asked, newest.forecast, HORIZON)
             ours.cpu_seconds += seconds
             retrained = pd.concat([retrained, answered], ignore_index=True) if len(retrained) else answered
