@@ -2,8 +2,8 @@
 
 Base forecasts, made beforehand: window averages of the item-stores, the theta method for every sum of them. Errors come
 of three origins before the one that is forecast, and choose between bottom-up and reconciliation. The peer gets the
-same base forecasts and variances and makes means alone; its imports are not counted. Where it solves a quadratic
-programme a day it gets the first day alone, and its time is multiplied up to all days.
+same base forecasts and variances and makes means alone, of the first day, since it takes minutes for all: its time is
+multiplied up to them; its imports are not counted.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ PEER_CASES: Final[tuple[tuple[str, Sign], ...]] = (
     ("ols", "any"), ("wls_struct", "any"), ("wls_struct", "optimal"),
     ("wls_var", "any"), ("wls_var", "clipped"), ("wls_var", "optimal"),
 )  # fmt: skip
-PEERS_DAYS: Final = {"any": HORIZON, "clipped": HORIZON, "optimal": 1}
+PEERS_DAYS: Final = 1
 """How many days the peer is asked for."""
 OFFICIAL_NODES: Final = 42_840
 PEERS_LEAST_VARIANCE: Final = 1e-6
@@ -81,7 +81,7 @@ def run(*, is_short: bool) -> list[Row]:
     rows += cost_rows(ours, forecasting, len(origins))
     rows += property_rows(panel, *ours.result)
     cases = PEER_CASES[-1:] if is_short else PEER_CASES
-    return rows + peer_rows(panel, backtests, base[OFFICIAL_ORIGIN], cases)
+    return rows + peer_rows(backtests, base[OFFICIAL_ORIGIN], cases)
 
 
 def known_at(
@@ -198,7 +198,7 @@ def misses(actual: FloatArray, quantiles: FloatArray) -> list[float]:
     return found
 
 
-def peer_rows(panel: Panel, backtests: BaseBacktests, base: FloatArray, cases: Sequence[tuple[str, Sign]]) -> list[Row]:
+def peer_rows(backtests: BaseBacktests, base: FloatArray, cases: Sequence[tuple[str, Sign]]) -> list[Row]:
     """Each method of both, any sign and none negative, on the same base forecasts and variances."""
     hierarchy = backtests.hierarchy
     complete = np.maximum(completed(hierarchy, base), 0.0)  # theirs clips base forecasts first where none is negative
@@ -211,21 +211,19 @@ def peer_rows(panel: Panel, backtests: BaseBacktests, base: FloatArray, cases: S
     }
     rows: list[Row] = []
     for method, sign in cases:
-        its_weights, days = weights[method], PEERS_DAYS[sign]
+        its_weights, days = weights[method], PEERS_DAYS
         ours = measure(our_minimum_trace, hierarchy, complete, its_weights, sign)
         theirs = measure(their_minimum_trace, hierarchy, complete[:, :days], its_weights, method, sign)
         both = ours.result[:, :days], theirs.result
         least_squares = [squares(hierarchy, complete[:, :days], its_weights, series) for series in both]
-        scores = [score(panel, hierarchy, OFFICIAL_ORIGIN, series) for series in both] if days == HORIZON else []
         what = f"{method}, sign {sign}, means alone"
-        of_days = "" if days == HORIZON else f", day {days} of {HORIZON}"
+        of_days = f", day {days} of {HORIZON}"
         rows += [
             Row(f"{what}: wall", "s", ours.wall_seconds, theirs.wall_seconds * HORIZON / days),
             Row(f"{what}: peak memory", "GB", ours.peak_gb, theirs.peak_gb),
             Row(f"{what}: largest difference to the peer's{of_days}", "units", float(np.abs(both[0] - both[1]).max())),
             Row(f"{what}: weighted squares to be least{of_days}", "-", least_squares[0], least_squares[1]),
         ]
-        rows += [Row(f"{what}: WRMSSE", "-", scores[0], scores[1])] if scores else []
     return rows
 
 
