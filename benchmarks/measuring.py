@@ -63,6 +63,8 @@ def timed[Result](function: Callable[..., Result], *arguments: Any) -> tuple[Res
 
 def _run(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     sender.send(timed(function, *arguments))
+    for worker in multiprocessing.active_children():  # a pool kept for the next call: joblib's would wait 5 minutes
+        worker.terminate()
 
 
 def _cpu_seconds() -> float:
