@@ -35,8 +35,7 @@ CHAIN_SECONDS: Final = 1_800.0
 TAIL_LINES: Final = 30
 FILES_SENSOR: Final = "new_source_files"
 OFTEN_SECONDS: Final = 10
-"""Sensors that look more rarely are not waited for: files come from us only, what waits for training is in a table, and
-the others look after what failed."""
+"""Sensors that look more rarely are not waited for: they look after what failed."""
 MADE_WITH: Final = """
     select distinct model_version from gold.demand_forecasts
     where origin_date = (select max(origin_date) from gold.demand_forecasts)
