@@ -13,11 +13,13 @@ from benchmarks.drift import (
     chosen_degrees,
     critical,
     episodes,
+    is_borne_out,
     is_choosing,
     is_detectable,
     is_for_choice,
     is_scored,
 )
+from storecast.monitoring import contracts as c
 
 NAMES = st.text(min_size=1, max_size=8)
 
@@ -58,6 +60,27 @@ def test_alarms_of_a_series_within_four_weeks_are_one():
     other = alarms.iloc[[0]].assign(product_id="B")
     assert episodes(pd.concat([alarms, other, other]), KEY) == 3
     assert episodes(alarms.iloc[:0], KEY) == 0
+
+
+def test_an_alarm_is_borne_out_by_a_price_that_moved_or_by_a_pause_and_by_nothing_else():
+    days = pd.date_range("2015-01-01", periods=120)
+    is_late = days > days[-1] - pd.Timedelta(days=14)
+    steady = pd.DataFrame({"channel": "shop", "date": days, "units": 3.0, "unit_price": 10.0})
+    sales = pd.concat([
+        steady.assign(product_id="dearer", unit_price=np.where(is_late, 11.0, 10.0)),
+        steady.assign(product_id="a little dearer", unit_price=np.where(is_late, 10.4, 10.0)),
+        steady.assign(product_id="ceased", units=np.where(is_late, 0.0, 3.0)),
+        steady.assign(product_id="rare", units=np.where(is_late, 0.0, np.arange(120) % 5 == 0)),
+        steady.assign(product_id="sold once", units=np.where(days == days[-1], 1.0, np.where(is_late, 0.0, 3.0))),
+    ])  # fmt: skip
+    told = [
+        ("dearer", c.PRICE, True), ("a little dearer", c.PRICE, False), ("ceased", c.PRICE, False),
+        ("ceased", c.STOCK_OUT, True), ("rare", c.STOCK_OUT, False), ("sold once", c.STOCK_OUT, False),
+        ("ceased", c.LEVEL, False), ("dearer", c.SEASON, False),
+    ]  # fmt: skip
+    alarms = pd.DataFrame([(product, kind) for product, kind, _ in told], columns=["product_id", "kind"])
+    alarms = alarms.assign(channel="shop", report_date=days[-1], window_days=14)
+    assert is_borne_out(alarms, sales).tolist() == [expected for *_, expected in told]
 
 
 def test_one_test_at_the_critical_value_alarms_once_in_a_thousand_series_years():

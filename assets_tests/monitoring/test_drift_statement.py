@@ -15,6 +15,7 @@ from storecast.monitoring.weekly_measures import (
     FEWEST_PEERS,
     HISTORY_WEEKS,
     LAST_YEAR_WEEKS,
+    PEER_WEEKS,
     PRICE_FLOOR,
     REFERENCE_WEEKS,
     SCALE_WEEKS,
@@ -104,27 +105,46 @@ class Reference:
     def peers(self, series: int) -> np.ndarray:
         """The rest of the category in the channel where it has more than 5 products, of the channel, or of all."""
         channel = self.keys[series][1]
-        units = np.nan_to_num(self.matrix["units"])
         group = [
             k for k, key in enumerate(self.keys) if key[1] == channel and self.categories[k] == self.categories[series]
         ]
         in_channel = [k for k, key in enumerate(self.keys) if key[1] == channel]
         chosen = next((found for found in (group, in_channel) if len(found) > FEWEST_PEERS), range(len(self.keys)))
-        return units[list(chosen)].sum(axis=0) - units[series]
+        units, raised = self.sold_by([k for k in chosen if k != series])
+        return units * raised
 
     def elsewhere(self, series: int) -> np.ndarray:
         """The product in other channels, times the category here over the category there, without the product."""
         product, channel = self.keys[series]
-        units = np.nan_to_num(self.matrix["units"])
-        total = np.zeros(units.shape[1])
-        here, there = total.copy(), total.copy()
+        own, here, there = [], [], []
         for k, key in enumerate(self.keys):
             if key[0] == product and key[1] != channel:
-                total = total + units[k]
+                own.append(k)
             elif key[0] != product and self.categories[k] == self.categories[series]:
-                here, there = (here + units[k], there) if key[1] == channel else (here, there + units[k])
+                (here if key[1] == channel else there).append(k)
+        (own_units, own_raised), (here_units, here_raised), (there_units, there_raised) = map(
+            self.sold_by, (own, here, there)
+        )
         with np.errstate(invalid="ignore", divide="ignore"):
-            return total * np.where(there != 0, here / there, 0.0)
+            share = np.where(there_units != 0, here_units / there_units, 0.0)
+        return own_units * share * own_raised * here_raised / there_raised
+
+    def sold_by(self, members: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """What those of some series sold that were peers in a week, and by how much later ones raised it on joining."""
+        units = np.nan_to_num(self.matrix["units"])
+        began = np.isnan(self.matrix["units"]).sum(axis=1)
+        joins = np.where(began == began.min(), 0, began + PEER_WEEKS)
+        weeks = units.shape[1]
+        sold, raised = np.zeros(weeks), np.ones(weeks)
+        for week in range(weeks):
+            sold[week] = sum(units[k, week] for k in members if joins[k] <= week)
+            quarter = slice(max(week - REFERENCE_WEEKS + 1, 0), week + 1)
+            before, now = (
+                sum(units[k, quarter].sum() for k in members if joins[k] <= last) for last in (week - 1, week)
+            )
+            if week and before > 0:
+                raised[:week] *= now / before
+        return sold, raised
 
     def shift(self, own: np.ndarray, peers: np.ndarray, floor: float) -> tuple[float, int]:
         """The statistic of the last week's best window, and its weeks."""

@@ -89,7 +89,10 @@ def test_rows_keep_the_contract_and_a_report_of_nothing_is_one_of_no_rows():
 
 
 def shop(units_of=lambda units, **_: units) -> duckdb.DuckDBPyConnection:
-    """Two and a half years of twelve products in two channels with a common December, changed by a function."""
+    """Two and a half years of twelve products in two channels with a common December, changed by a function.
+
+    Where that gives NaN a product is not yet sold.
+    """
     rng = np.random.default_rng(8)
     days = pd.date_range(LAST_DAY - pd.Timedelta(days=7 * WEEKS - 1), LAST_DAY)
     common = np.where((days.month == 12) & (days.day < 25), 2.5, 1.0) * (1 + 0.3 * (days.dayofweek >= 5))
@@ -104,7 +107,7 @@ def shop(units_of=lambda units, **_: units) -> duckdb.DuckDBPyConnection:
             frames.append(pd.DataFrame({**frame, "unit_price": 10 * price, "is_in_stock": stock}))
     connection = duckdb.connect()
     connection.execute("create schema gold; create schema silver")
-    demand = pd.concat(frames)
+    demand = pd.concat(frames).dropna(subset="units")
     connection.register("demand", demand)
     connection.execute("create table gold.daily_demand as select * replace (date::date as date) from demand")
     connection.execute("create table silver.products as select distinct product_id, 'toys' as category from demand")
@@ -115,8 +118,8 @@ def shop(units_of=lambda units, **_: units) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def drifted(connection: duckdb.DuckDBPyConnection, day: pd.Timestamp = LAST_DAY) -> pd.DataFrame:
-    rows = product_drift(lambda sql, given: connection.execute(sql, given).df(), day.date())
+def drifted(connection: duckdb.DuckDBPyConnection, day: pd.Timestamp = LAST_DAY, *, reports: int = 1) -> pd.DataFrame:
+    rows = product_drift(lambda sql, given: connection.execute(sql, given).df(), day.date(), reports=reports)
     return c.ProductDrift.validate(rows).query("is_drifted")
 
 
@@ -145,6 +148,17 @@ def test_a_december_that_all_products_share_is_no_product_s_drift(day):
     with shop() as connection:
         found = drifted(connection, pd.Timestamp(day))
     assert found[found["kind"].isin([c.LEVEL, c.MIX, c.SEASON])].empty
+
+
+def test_launches_that_outsell_what_was_there_are_no_fall_of_it():
+    def launched(units, *, product, channel, days):
+        weeks_ago = {8: 30, 9: 24, 10: 24, 11: 18}.get(product)
+        is_sold = np.ones(len(days), bool) if weeks_ago is None else days > LAST_DAY - pd.Timedelta(weeks=weeks_ago)
+        return np.where(is_sold, units if weeks_ago is None else 20 * units, np.nan)
+
+    with shop(launched) as connection:
+        found = drifted(connection, reports=30)
+    assert found[found["kind"].isin([c.LEVEL, c.MIX, c.SEASON]) & (found["scope"] == c.SERIES)].empty
 
 
 def test_a_channel_without_sales_is_a_fault_told_once():

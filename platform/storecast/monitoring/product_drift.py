@@ -18,7 +18,7 @@ FORECAST_WEIGHT: Final = 4.0
 """How much more the error and bias of forecasts weigh than what goes into them."""
 
 DEGREES: Final = {
-    c.LEVEL: 10.0, c.MIX: 15.0, c.SEASON: 12.0, c.PRICE: 30.0, c.STOCK_OUT: 30.0, c.FORECAST: 10.0,
+    c.LEVEL: 10.0, c.MIX: 15.0, c.SEASON: 8.0, c.PRICE: 30.0, c.STOCK_OUT: 30.0, c.FORECAST: 10.0,
 }  # fmt: skip
 """Student's degrees of freedom of each kind: how heavy the tails of calm series are.
 

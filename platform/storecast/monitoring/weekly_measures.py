@@ -9,7 +9,9 @@ REFERENCE_WEEKS: Final = 13
 SCALE_WEEKS: Final = 52
 FEWEST_SCALE_WEEKS: Final = 26
 LAST_YEAR_WEEKS: Final = (51, 52, 53)
-HISTORY_WEEKS: Final = SCALE_WEEKS + max(LAST_YEAR_WEEKS) + REFERENCE_WEEKS + 2 * max(WINDOWS_WEEKS)
+PEER_WEEKS: Final = REFERENCE_WEEKS
+"""How long a series has sold before it is a peer of others."""
+HISTORY_WEEKS: Final = SCALE_WEEKS + max(LAST_YEAR_WEEKS) + REFERENCE_WEEKS + PEER_WEEKS + 2 * max(WINDOWS_WEEKS)
 TIMING_WEEKS: Final = 4
 FEWEST_PEERS: Final = 5
 CHANGE_DAYS: Final = 42
@@ -40,42 +42,107 @@ DAYS_SQL: Final = f"""
     ),
 """
 
+SUMS: Final = {
+    "all": "age", "channel": "age, channel", "category": "age, category", "group": "age, channel, category",
+    "product": "age, product_id",
+}  # fmt: skip
+"""What a week's sales are summed over, and the columns that tell one sum from another."""
+
+PEER_MEASURES: Final = ("peer_units", "peer_quarter", "old_quarter")
+
+
+def _sums() -> str:
+    """Of each sum what peers sold this week and this quarter, and those of them that were peers a week before."""
+    return ", ".join(
+        f"sum({measure}) over (partition by {columns}) as {name}_{measure}"
+        for name, columns in SUMS.items()
+        for measure in PEER_MEASURES
+    )
+
+
+def _others(measure: str) -> str:
+    """What the peers of a series sold: of its category in its channel, or where these are few, of its channel, of all.
+
+    Its own is left out.
+    """
+    return f"""
+            case
+                when products > {FEWEST_PEERS} then group_{measure}
+                when channel_products > {FEWEST_PEERS} then channel_{measure}
+                else all_{measure}
+            end - {measure}"""
+
+
+def _elsewhere(measure: str) -> str:
+    """What the peers of a series' category sold in other channels, the product itself left out."""
+    return f"category_{measure} - group_{measure} - product_{measure} + {measure}"
+
+
+def _raised_by(quarter: str, old: str) -> str:
+    """How many times more was sold with those who joined this week, over a quarter; null where nobody was before."""
+    return f"case when {quarter} = {old} then 1.0 when {old} > 0 then ({quarter}) / ({old}) end"
+
+
+def _spliced(value: str, joined: str) -> str:
+    """Weekly values with the weeks before others joined brought to what they would have been with them.
+
+    `joined` is by how much they raised the sum in the week they joined; all before the last week without any is null.
+    """
+    newer = "over (partition by product_id, channel order by age rows between unbounded preceding and 1 preceding)"
+    return (
+        f"if(count(*) filter (where {joined} is null) {newer} = 0, "
+        f"{value} * exp(coalesce(sum(ln({joined})) {newer}, 0)), null)"
+    )
+
+
 PEERS_SQL: Final = f"""
+    lived as materialized (
+        select
+            *, weeks_lived > {PEER_WEEKS} or began = max(began) over () as is_peer,
+            if(is_peer, units, 0) as peer_units, if(is_peer, quarter, 0) as peer_quarter,
+            if(weeks_lived > {PEER_WEEKS} + 1 or began = max(began) over (), quarter, 0) as old_quarter
+        from (
+            select
+                *, row_number() over life as weeks_lived, max(age) over life as began,
+                sum(units) over (life rows between {REFERENCE_WEEKS - 1} preceding and current row) as quarter
+            from weeks window life as (partition by product_id, channel order by age desc)
+        )
+    ),
     group_sizes as materialized (
         select
-            category, channel, count(distinct product_id) as products,
-            sum(count(distinct product_id)) over (partition by channel) as channel_products
-        from weeks group by category, channel
+            category, channel, count(distinct product_id) filter (where is_peer) as products,
+            sum(count(distinct product_id) filter (where is_peer)) over (partition by channel) as channel_products
+        from lived group by category, channel
     ),
     summed as materialized (
-        select
-            weeks.*, products, channel_products,
-            sum(units) over (partition by age) as all_units,
-            sum(units) over (partition by age, channel) as channel_units,
-            sum(units) over (partition by age, category) as category_units,
-            sum(units) over (partition by age, channel, category) as group_units,
-            sum(units) over (partition by age, product_id) as product_units
-        from weeks inner join group_sizes using (category, channel)
+        select lived.*, products, channel_products, {_sums()}
+        from lived inner join group_sizes using (category, channel)
     ),
-    channel_weeks as (select channel, age, sum(units) as units, any_value(all_units) as all_units from summed
-        group by channel, age),
+    peers as materialized (
+        select
+            *, {_others("peer_units")} as others,
+            {_raised_by(_others("peer_quarter"), _others("old_quarter"))} as joined,
+            (product_peer_units - peer_units)
+            * coalesce((group_peer_units - peer_units) / nullif({_elsewhere("peer_units")}, 0), 0) as moved,
+            {_raised_by("product_peer_quarter - peer_quarter", "product_old_quarter - old_quarter")}
+            * {_raised_by("group_peer_quarter - peer_quarter", "group_old_quarter - old_quarter")}
+            / {_raised_by(_elsewhere("peer_quarter"), _elsewhere("old_quarter"))} as joined_elsewhere
+        from summed
+    ),
+    channel_weeks as (
+        select channel, age, sum(units) as units, sum(sum(units)) over (partition by age) as all_units
+        from weeks group by channel, age
+    ),
     measured as materialized (
         select
             '{c.SERIES}' as scope, product_id, channel, '{c.LEVEL}' as kind, '{c.UNITS}' as feature, age,
-            units as own,
-            case
-                when products > {FEWEST_PEERS} then group_units
-                when channel_products > {FEWEST_PEERS} then channel_units
-                else all_units
-            end - units as peers
-        from summed
+            units as own, {_spliced("others", "joined")} as peers
+        from peers qualify peers is not null
         union all
         select
             '{c.SERIES}', product_id, channel, '{c.MIX}', '{c.CHANNEL_SHARE}', age, units,
-            (product_units - units) * coalesce(
-                (group_units - units) / nullif(category_units - group_units - product_units + units, 0), 0
-            )
-        from summed
+            {_spliced("moved", "joined_elsewhere")} as peers
+        from peers qualify peers is not null
         union all
         select '{c.SERIES}', product_id, channel, '{c.STOCK_OUT}', '{c.IS_IN_STOCK}', age, sold_out_days, 7.0 from weeks
         union all
@@ -83,8 +150,8 @@ PEERS_SQL: Final = f"""
             '{c.CHANNEL}', '{c.ALL}', channel, '{c.LEVEL}', '{c.UNITS}', age, units, all_units - units
         from channel_weeks
         union all
-        select '{c.PORTFOLIO}', '{c.ALL}', '{c.ALL}', '{c.LEVEL}', '{c.UNITS}', age, any_value(all_units), 7.0
-        from summed group by age
+        select '{c.PORTFOLIO}', '{c.ALL}', '{c.ALL}', '{c.LEVEL}', '{c.UNITS}', age, sum(units), 7.0
+        from weeks group by age
     ),
 """
 
