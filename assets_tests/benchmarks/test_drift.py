@@ -13,11 +13,13 @@ from benchmarks.drift import (
     chosen_degrees,
     critical,
     episodes,
+    false_episodes,
     is_borne_out,
     is_choosing,
     is_detectable,
     is_for_choice,
     is_scored,
+    missed_units,
 )
 from storecast.monitoring import contracts as c
 
@@ -71,16 +73,28 @@ def test_an_alarm_is_borne_out_by_a_price_that_moved_or_by_a_pause_and_by_nothin
         steady.assign(product_id="a little dearer", unit_price=np.where(is_late, 10.4, 10.0)),
         steady.assign(product_id="ceased", units=np.where(is_late, 0.0, 3.0)),
         steady.assign(product_id="rare", units=np.where(is_late, 0.0, np.arange(120) % 5 == 0)),
-        steady.assign(product_id="sold once", units=np.where(days == days[-1], 1.0, np.where(is_late, 0.0, 3.0))),
+        steady.assign(product_id="sold that day", units=np.where(is_late & (days < days[-1]), 0.0, 3.0)),
     ])  # fmt: skip
     told = [
         ("dearer", c.PRICE, True), ("a little dearer", c.PRICE, False), ("ceased", c.PRICE, False),
-        ("ceased", c.STOCK_OUT, True), ("rare", c.STOCK_OUT, False), ("sold once", c.STOCK_OUT, False),
+        ("ceased", c.STOCK_OUT, True), ("rare", c.STOCK_OUT, False), ("sold that day", c.STOCK_OUT, False),
         ("ceased", c.LEVEL, False), ("dearer", c.SEASON, False),
     ]  # fmt: skip
     alarms = pd.DataFrame([(product, kind) for product, kind, _ in told], columns=["product_id", "kind"])
     alarms = alarms.assign(channel="shop", report_date=days[-1], window_days=14)
     assert is_borne_out(alarms, sales).tolist() == [expected for *_, expected in told]
+
+
+def test_a_pause_is_as_long_as_hindsight_knows_and_one_true_day_makes_an_alarm_true():
+    units = np.r_[np.full(91, 0.5), np.zeros(20), np.full(5, 0.5)]
+    assert missed_units(units, known=100) == missed_units(units, known=105) == pytest.approx(10.0)
+    assert missed_units(np.zeros(30), known=20) == 0.0
+    days = pd.date_range("2015-01-01", periods=len(units))
+    sales = pd.DataFrame({"product_id": "A", "channel": "shop", "date": days, "units": 3 * units, "unit_price": 1.0})
+    alarms = sales.iloc[[80, 100]].assign(kind=c.STOCK_OUT, window_days=14, report_date=days[[80, 100]])
+    assert is_borne_out(alarms, sales).tolist() == [False, True]
+    assert false_episodes(alarms, sales) == 0
+    assert false_episodes(alarms.iloc[:1], sales) == 1
 
 
 def test_one_test_at_the_critical_value_alarms_once_in_a_thousand_series_years():
