@@ -90,3 +90,24 @@ def test_publication_follows_the_last_retraining_only(instance):
     assert other.run_id in (answer.skip_message or "")
     instance.report_run_failed(other)
     assert follow("publish_follows_retrain", instance).job_name == "publish"
+
+
+def test_a_retraining_waits_for_the_run_in_which_the_gate_decides_and_for_forecasts_of_the_right_version(
+    settings, instance
+):
+    def forecast_with(version: str) -> None:
+        made = pd.DataFrame({"origin_date": [pd.Timestamp(LAST_DAY)], "model_version": [version]})
+        for path in (settings.warehouse_path, settings.published_path):
+            Warehouse(path).replace_table("gold.demand_forecasts", made)
+
+    rows = pd.DataFrame({"model_version": [1, 2], "alias": ["champion", None]})
+    Warehouse(settings.warehouse_path).replace_table("ops.registered_models", rows)
+    forecast_with("1")
+    assert automation.comes_first(instance, settings) is None
+    forecast_with("2")
+    assert "made anew first" in (automation.comes_first(instance, settings) or "")
+    forecast_with("1")
+    deciding = instance.create_run_for_job(dg.JobDefinition(name="publish", graph_def=finished.graph))
+    assert "publish" in (automation.comes_first(instance, settings) or "")
+    instance.report_run_failed(deciding)
+    assert automation.comes_first(instance, settings) is None

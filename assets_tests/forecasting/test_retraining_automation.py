@@ -43,10 +43,11 @@ def ask_for(settings: Settings, *keys: str, day: pd.Timestamp = DAY, done: tuple
         warehouse.replace_table(name, rows.reindex(columns=list(types)), types)
 
 
-def tick(settings: Settings, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    """Evaluate the sensor once, as a daemon that knows nothing of an earlier evaluation."""
+def tick(settings: Settings, instance: dg.DagsterInstance, first: str | None = None) -> list[dg.RunRequest]:
+    """Evaluate the sensor once, as a daemon that knows nothing of an earlier evaluation; `first` is waited for."""
+    sensor = automation.retrain_drifted(lambda *_: first)
     with dg.build_sensor_context(instance=instance) as context:
-        result = automation.retrain_drifted(context, settings=SettingsResource.of(settings))
+        result = sensor(context, settings=SettingsResource.of(settings))
     return list(result.run_requests or []) if isinstance(result, dg.SensorResult) else []
 
 
@@ -112,8 +113,14 @@ def test_a_busy_warehouse_is_looked_at_by_the_next_tick(settings, instance, monk
     assert len(tick(settings, instance)) == 1
 
 
+def test_nothing_is_requested_while_something_else_comes_first(settings, instance):
+    ask_for(settings, "a")
+    assert tick(settings, instance, first="forecasts are made anew") == []
+    assert len(tick(settings, instance)) == 1
+
+
 def test_the_sensor_starts_the_job_that_retrains():
-    assert automation.retrain_drifted.job_name == "retrain"
+    assert automation.retrain_drifted(lambda *_: None).job_name == "retrain"
     assert ANSWERS in r.RETRAINING_TABLES
 
 

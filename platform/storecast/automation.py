@@ -16,13 +16,13 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from storecast.forecasting import automation as forecasting
 from storecast.forecasting.assets import PRODUCTS
-from storecast.forecasting.automation import RETRAIN_JOB, range_tags, retraining_ranges
+from storecast.forecasting.automation import RETRAIN_JOB, range_tags, retrain_drifted, retraining_ranges
 from storecast.forecasting.due_training import due_now
 from storecast.ingestion import automation as ingestion
 from storecast.monitoring import automation as monitoring
 from storecast.monitoring.automation import look_at_shop
 from storecast.registry import automation as registry
-from storecast.registry.automation import look, moved_alias
+from storecast.registry.automation import behind, look, moved_alias
 from storecast.settings import Settings
 from storecast.shop import StageError
 from storecast.warehouse import LeaseError, Warehouse
@@ -99,6 +99,8 @@ REPLACE = dg.define_asset_job(
 """The predecessor's forecasts of the same days are made with them: it was champion and had none of a shadow's."""
 
 TUNE = dg.define_asset_job("tune", TUNED, description="Tune a global model for some minutes; no part of the main line.")
+DECIDING = "publish"
+"""The job in which the gate decides."""
 OF_PRODUCTS = ("forecast", REPLACE.name)
 """The jobs that are started with the tags of `partition_range`."""
 
@@ -121,7 +123,7 @@ def sensors() -> list[dg.SensorDefinition]:
 
 
 def followers() -> list[dg.SensorDefinition]:
-    """Return the sensors that start each stage when the one before it succeeded, and one that follows the aliases.
+    """Return the sensors that start each stage when the one before it succeeded, and those that wait for several.
 
     After `refresh` that is `train` only where a training is due: so a calm catalogue is trained anew by the age of its
     training in days of data, and no schedule is needed.
@@ -131,8 +133,19 @@ def followers() -> list[dg.SensorDefinition]:
         _follower("train", "forecast"),
         _follower("forecast", "publish"),
         _after_retraining(),
-        moved_alias(REPLACE, partition_range, deciding="publish"),
+        moved_alias(REPLACE, partition_range, DECIDING),
+        retrain_drifted(comes_first),
     ]
+
+
+def comes_first(instance: dg.DagsterInstance, settings: Settings) -> str | None:
+    """Say what a retraining has to wait for, None where nothing: what people read may be a wrong version's.
+
+    A retraining that begins before forecasts are made anew would keep them waiting.
+    """
+    if instance.get_runs(dg.RunsFilter(job_name=DECIDING, statuses=NOT_FINISHED_STATUSES), limit=1):
+        return f"a run of {DECIDING}, in which the gate decides, is under way"
+    return behind(settings)
 
 
 def _after_refresh() -> dg.SensorDefinition:

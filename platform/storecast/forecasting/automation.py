@@ -6,7 +6,7 @@ stay until a person or new data changes something: they open an incident in ops.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -20,6 +20,7 @@ from storecast.forecasting import retraining_contracts as r
 from storecast.forecasting.assets import PRODUCTS
 from storecast.forecasting.checks import WITHOUT_FORECAST_SQL, every_product_has_a_forecast
 from storecast.forecasting.retraining_requests import TABLE, WAITING_SQL
+from storecast.settings import Settings
 from storecast.warehouse import LeaseError, Warehouse
 from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
@@ -96,23 +97,34 @@ class KeyRange:
     name: str
 
 
-@dg.sensor(
-    job_name=RETRAIN_JOB,
-    minimum_interval_seconds=LOOKS_EVERY_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts `retrain` once for the partitions that ops.retraining_requests asks for: those that drifted, "
-    "within a budget a day of data and a cool-down. Dagster runs ranges of keys: each that has no gap is one run.",
-)
-def retrain_drifted(context: dg.SensorEvaluationContext, settings: SettingsResource) -> dg.SensorResult | dg.SkipReason:
-    """Request what was asked for and not done; all that is to be remembered is in tables and run keys, not a cursor."""
-    warehouse = Warehouse(settings.get().warehouse_path, PATIENCE_SECONDS)
-    try:
-        ranges = retraining_ranges(warehouse, context.instance)
-    except LeaseError as error:
-        return dg.SkipReason(f"busy, the next tick looks again: {error}")
-    if not ranges:
-        return dg.SkipReason("no product waits for being trained anew")
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=own.name, tags=range_tags(own)) for own in ranges])
+def retrain_drifted(comes_first: Callable[[dg.DagsterInstance, Settings], str | None]) -> dg.SensorDefinition:
+    """Return the sensor that starts `retrain` once for the partitions that ops.retraining_requests asks for.
+
+    `comes_first` says what has to be waited for, None where nothing has; it may raise `LeaseError`.
+    """
+
+    @dg.sensor(
+        job_name=RETRAIN_JOB,
+        name="retrain_drifted",
+        minimum_interval_seconds=LOOKS_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts `retrain` once for the partitions that ops.retraining_requests asks for: those that "
+        "drifted, within a budget a day of data and a cool-down. Dagster runs ranges of keys: each that has no gap is "
+        "one run.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, settings: SettingsResource) -> dg.SensorResult | dg.SkipReason:
+        """Request what was asked for and not done; all that is to be remembered is in tables and run keys."""
+        warehouse = Warehouse(settings.get().warehouse_path, PATIENCE_SECONDS)
+        try:
+            ranges = retraining_ranges(warehouse, context.instance)
+            first = comes_first(context.instance, settings.get()) if ranges else None
+        except LeaseError as error:
+            return dg.SkipReason(f"busy, the next tick looks again: {error}")
+        if first or not ranges:
+            return dg.SkipReason(first or "no product waits for being trained anew")
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=own.name, tags=range_tags(own)) for own in ranges])
+
+    return sensor
 
 
 def retraining_ranges(warehouse: Warehouse, instance: dg.DagsterInstance) -> list[KeyRange]:
@@ -148,4 +160,4 @@ def range_tags(own: KeyRange) -> dict[str, str]:
     return {ASSET_PARTITION_RANGE_START_TAG: own.first_key, ASSET_PARTITION_RANGE_END_TAG: own.last_key}
 
 
-SENSORS = [missing_forecasts, retrain_drifted]
+SENSORS = [missing_forecasts]

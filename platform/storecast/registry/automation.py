@@ -9,7 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from storecast.registry import contracts as c
 from storecast.registry.assets import MLFLOW, now
 from storecast.registry.decisions import promotion_by, rollback_by, veto_by
-from storecast.registry.forecasts_made import made_with, request_key
+from storecast.registry.forecasts_made import are_behind, made_with, request_key
 from storecast.settings import Settings
 from storecast.warehouse import Lease, LeaseError, Warehouse
 from storecast.warehouse.resources import SettingsResource
@@ -94,6 +94,16 @@ def look(shop: Settings) -> tuple[str | None, str]:
     with Registry.held(shop, now(), PATIENCE_SECONDS) as registry:
         history = warehouse.read(f"select * from {c.PROMOTIONS} order by decided_at")
         return request_key(made_with(shop, PATIENCE_SECONDS), registry.aliases, history)
+
+
+def behind(shop: Settings) -> str | None:
+    """Say that forecasts wait for being made with other versions, None where they do not; MLflow is not asked."""
+    from storecast.registry.mirror import mirrored_aliases  # noqa: PLC0415 - MLflow takes seconds to import
+
+    aliases = mirrored_aliases(Warehouse(shop.warehouse_path, PATIENCE_SECONDS))
+    if are_behind(made_with(shop, PATIENCE_SECONDS), aliases):
+        return "forecasts of all products are made anew first, with the versions that the aliases name"
+    return None
 
 
 def glance(shop: Settings) -> str:
