@@ -13,6 +13,7 @@ from storecast.monitoring.drift_statement import STATEMENT
 from storecast.monitoring.weekly_measures import (
     FEED_PRIOR_DAYS,
     FEWEST_PEERS,
+    FEWEST_SCALE_WEEKS,
     HISTORY_WEEKS,
     LAST_YEAR_WEEKS,
     PEER_WEEKS,
@@ -23,19 +24,22 @@ from storecast.monitoring.weekly_measures import (
     WINDOWS_WEEKS,
 )
 
-WEEKS, PRODUCTS, CHANNELS = 150, 7, ("shop", "market")
+WEEKS, PRODUCTS, CHANNELS = 150, 8, ("shop", "market")
+KIOSK, AT_THE_KIOSK = "kiosk", (0, 2)
+BEGAN = {6: 7 * 80 + 4, 7: 7 * 100, KIOSK: 7 * 60}
+"""Days before the first sale of a product that is launched, and of a channel that is opened."""
 LAST_DAY = pd.Timestamp("2026-05-03")
 
 
 def shop(seed: int = 4) -> pd.DataFrame:
-    """Dense demand of 150 weeks and three days: products of two categories, in one or two channels."""
+    """Dense demand of 150 weeks and three days: products of two categories, in one or two channels, launches later."""
     rng = np.random.default_rng(seed)
     days = pd.date_range(LAST_DAY - timedelta(days=7 * WEEKS + 2), LAST_DAY)
     season = 1 + 0.5 * np.sin(np.arange(len(days)) * 2 * np.pi / 364)
     frames = []
     for product in range(PRODUCTS):
-        for channel in CHANNELS[: 1 + product % 2]:
-            start = 0 if product < PRODUCTS - 1 else 7 * 80 + 4
+        for channel in (*CHANNELS[: 1 + product % 2], *((KIOSK,) if product in AT_THE_KIOSK else ())):
+            start = BEGAN.get(KIOSK if channel == KIOSK else product, 0)
             units = rng.negative_binomial(4, 4 / (4 + (1 + product) * season))[start:].astype(float)
             if product == 1:
                 units[-10:] = 0
@@ -49,7 +53,7 @@ def shop(seed: int = 4) -> pd.DataFrame:
 
 
 def catalogue() -> pd.DataFrame:
-    return pd.DataFrame({"product_id": [f"P{n}" for n in range(PRODUCTS)], "category": ["a"] * 6 + ["b"]})
+    return pd.DataFrame({"product_id": [f"P{n}" for n in range(PRODUCTS)], "category": [*"aaaaaaba"]})
 
 
 def no_forecasts() -> pd.DataFrame:
@@ -103,15 +107,19 @@ class Reference:
         return np.array([ages.get(age, np.nan) for age in range(weeks)], float)[::-1]
 
     def peers(self, series: int) -> np.ndarray:
-        """The rest of the category in the channel where it has more than 5 products, of the channel, or of all."""
-        channel = self.keys[series][1]
-        group = [
-            k for k, key in enumerate(self.keys) if key[1] == channel and self.categories[k] == self.categories[series]
-        ]
+        """The rest of the category in the channel where it has more than 5 products, of the channel, or of all.
+
+        Those count that have sold for more than a year and a quarter, or since the first quarter of all.
+        """
+        channel, own = self.keys[series][1], self.categories[series]
         in_channel = [k for k, key in enumerate(self.keys) if key[1] == channel]
-        chosen = next((found for found in (group, in_channel) if len(found) > FEWEST_PEERS), range(len(self.keys)))
-        units, raised = self.sold_by([k for k in chosen if k != series])
-        return units * raised
+        group = [k for k in in_channel if self.categories[k] == own]
+        weeks = self.matrix["units"].shape[1]
+        for chosen in (group, in_channel):
+            long = [k for k in chosen if self.founders[k] or weeks - self.began[k] > SCALE_WEEKS + PEER_WEEKS]
+            if len(long) > FEWEST_PEERS:
+                return self.sold_by([k for k in chosen if k != series])[2]
+        return self.sold_by([k for k in range(len(self.keys)) if k != series])[2]
 
     def elsewhere(self, series: int) -> np.ndarray:
         """The product in other channels, times the category here over the category there, without the product."""
@@ -122,18 +130,24 @@ class Reference:
                 own.append(k)
             elif key[0] != product and self.categories[k] == self.categories[series]:
                 (here if key[1] == channel else there).append(k)
-        (own_units, own_raised), (here_units, here_raised), (there_units, there_raised) = map(
-            self.sold_by, (own, here, there)
-        )
+        sold, raised, _ = zip(*(self.sold_by(members) for members in (own, here, there)), strict=True)
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(there_units != 0, here_units / there_units, 0.0)
-        return own_units * share * own_raised * here_raised / there_raised
+            share = np.where(sold[2] != 0, sold[1] / sold[2], 0.0)
+        return sold[0] * share * raised[0] * raised[1] / raised[2]
 
-    def sold_by(self, members: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """What those of some series sold that were peers in a week, and by how much later ones raised it on joining."""
+    @property
+    def began(self) -> np.ndarray:
+        return np.isnan(self.matrix["units"]).sum(axis=1)
+
+    @property
+    def founders(self) -> np.ndarray:
+        """Which series sold in the shop's first quarter."""
+        return self.began < self.began.min() + PEER_WEEKS
+
+    def sold_by(self, members: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What those of some series sold that were peers in a week, by how much later ones raised it, and both."""
         units = np.nan_to_num(self.matrix["units"])
-        began = np.isnan(self.matrix["units"]).sum(axis=1)
-        joins = np.where(began == began.min(), 0, began + PEER_WEEKS)
+        joins = np.where(self.founders, 0, self.began + PEER_WEEKS)
         weeks = units.shape[1]
         sold, raised = np.zeros(weeks), np.ones(weeks)
         for week in range(weeks):
@@ -142,9 +156,9 @@ class Reference:
             before, now = (
                 sum(units[k, quarter].sum() for k in members if joins[k] <= last) for last in (week - 1, week)
             )
-            if week and before > 0:
-                raised[:week] *= now / before
-        return sold, raised
+            if week and now != before:
+                raised[:week] *= now / before if before > 0 else np.nan
+        return sold, raised, sold * raised
 
     def shift(self, own: np.ndarray, peers: np.ndarray, floor: float) -> tuple[float, int]:
         """The statistic of the last week's best window, and its weeks."""
@@ -159,7 +173,7 @@ class Reference:
     @staticmethod
     def contrasts(own: np.ndarray, peers: np.ndarray, end: int, window: int) -> tuple[float, float]:
         """Of the window that ends before place `end`, by its mildest week and as a whole; missing without 13 weeks."""
-        first = int(np.isnan(own).sum())
+        first = int((np.isnan(own) | np.isnan(peers)).sum())
         start = end - window
         if start - REFERENCE_WEEKS < first:
             return np.nan, np.nan
@@ -220,7 +234,8 @@ def test_the_shifts_of_counts_are_those_of_the_reference(demand, found, kind, fe
         peers = np.full(len(own), 7.0)
         if kind != c.STOCK_OUT:
             peers = (reference.peers if kind == c.LEVEL else reference.elsewhere)(series)
-        if not peers.sum() > 0:
+        known = np.isfinite(own) & np.isfinite(peers)
+        if not peers[known].sum() > 0 or known.sum() < max(WINDOWS_WEEKS) + REFERENCE_WEEKS + FEWEST_SCALE_WEEKS:
             assert key not in rows.index
             continue
         statistic, window = reference.shift(own, peers, floor)

@@ -161,6 +161,30 @@ def test_launches_that_outsell_what_was_there_are_no_fall_of_it():
     assert found[found["kind"].isin([c.LEVEL, c.MIX, c.SEASON]) & (found["scope"] == c.SERIES)].empty
 
 
+@pytest.mark.parametrize(
+    "weeks_sold",
+    [
+        pytest.param(lambda _product, channel: 60 if channel == "shop" else WEEKS, id="its channel is young"),
+        pytest.param(lambda product, _channel: WEEKS if product == 1 else 70, id="all others came later"),
+        pytest.param(lambda product, _channel: WEEKS if product == 1 else 20, id="all others came just now"),
+        pytest.param(
+            lambda product, channel: 51 if (product, channel) == (0, "market") else 50, id="all but a stray are young"
+        ),
+    ],
+)
+def test_a_product_that_ceases_is_found_however_long_the_others_have_sold(weeks_sold):
+    def ceased(units, *, product, channel, days):
+        is_sold = days > LAST_DAY - pd.Timedelta(weeks=weeks_sold(product, channel))
+        is_over = (product, channel) == (1, "shop") and days > LAST_DAY - pd.Timedelta(days=14)
+        return np.where(is_sold, np.where(is_over, 0.0, np.round(units / 5)), np.nan)
+
+    with shop(ceased) as connection:
+        found = drifted(connection)
+    of_one = found[(found["product_id"] == "P01") & (found["channel"] == "shop")]
+    assert of_one[["kind", "feature"]].to_numpy().tolist() == [[c.STOCK_OUT, c.UNITS]]
+    assert found[found["kind"].isin([c.LEVEL, c.MIX, c.SEASON])].empty
+
+
 def test_a_channel_without_sales_is_a_fault_told_once():
     def stopped(units, *, product, channel, days):
         return np.where((channel == "market") & (days > LAST_DAY - pd.Timedelta(days=5)), 0.0, units)

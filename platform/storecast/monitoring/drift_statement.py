@@ -5,10 +5,10 @@ compared with. A measured week has an `own` figure and that of its `peers`; a wi
 hold the peers' figure in it, times own over peers in the weeks before: what a category does as one – December, an
 event, a closed day – is in both and cancels. A series becomes a peer when it has sold for a quarter, and the weeks
 before are brought to the sum with it (the overlap method by which something new enters a price index, Consumer Price
-Index Manual, IMF 2020): a launch is not a fall of all others. There are two such expectations, from the last 13 weeks
-and from the last 52, and nothing moved that lies between them: who falls back to the year's level after a high quarter,
-or returns from a stop, did not drift. Own figure and the nearer expectation of a week make a contrast on the root
-scale,
+Index Manual, IMF 2020): a launch is not a fall of all others. Best sellers that cease still raise the shares of those
+that remain. There are two such expectations, from the last 13 weeks and from the last 52, and nothing moved that lies
+between them: who falls back to the year's level after a high quarter, or returns from a stop, did not drift. Own figure
+and the nearer expectation of a week make a contrast on the root scale,
 
     contrast = 2 √(own + 3/8) − 2 √(expected + 3/8)        (Anscombe, Biometrika 35, 1948),
 
@@ -235,13 +235,13 @@ CHANGES_SQL: Final = f"""
                     when channel_products > {FEWEST_PEERS} then sum(peer_units) over (partition by channel, date)
                     else sum(peer_units) over (partition by date)
                 end as group_expected,
-                (group_expected - days.units * own_before / nullif(peers_before, 0)) as expected,
+                (group_expected - peer_units * own_before / nullif(peers_before, 0)) as expected,
                 avg(log_price) filter (where days_ago >= {CHANGE_DAYS} / 2) over (partition by product_id, channel)
                     as before
             from (
-                select days.*, days.units * is_peer::int as peer_units
+                select days.*, if(is_peer, days.units, 0) as peer_units
                 from days
-                inner join (select product_id, channel, is_peer from lived where age = 0) using (product_id, channel)
+                inner join (from lived where age = 0) as lived using (product_id, channel)
             ) as days
             inner join group_sizes using (category, channel)
             left join windowed using (product_id, channel)

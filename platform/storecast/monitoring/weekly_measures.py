@@ -10,7 +10,7 @@ SCALE_WEEKS: Final = 52
 FEWEST_SCALE_WEEKS: Final = 26
 LAST_YEAR_WEEKS: Final = (51, 52, 53)
 PEER_WEEKS: Final = REFERENCE_WEEKS
-"""How long a series has sold before it is a peer of others."""
+"""How long a series has sold before it is a peer of others, but for founders, who did in the first such time."""
 HISTORY_WEEKS: Final = SCALE_WEEKS + max(LAST_YEAR_WEEKS) + REFERENCE_WEEKS + PEER_WEEKS + 2 * max(WINDOWS_WEEKS)
 TIMING_WEEKS: Final = 4
 FEWEST_PEERS: Final = 5
@@ -48,16 +48,26 @@ SUMS: Final = {
 }  # fmt: skip
 """What a week's sales are summed over, and the columns that tell one sum from another."""
 
-PEER_MEASURES: Final = ("peer_units", "peer_quarter", "old_quarter")
+MEASURES: Final = ("sold", "quarter", "old_quarter")
+"""What peers sold in a week, in the quarter to it, and those of them in that quarter that were peers a week before."""
 
 
 def _sums() -> str:
-    """Of each sum what peers sold this week and this quarter, and those of them that were peers a week before."""
-    return ", ".join(
-        f"sum({measure}) over (partition by {columns}) as {name}_{measure}"
+    """A table of sums over peers for each of `SUMS`."""
+    return "".join(
+        f"{name}_sums as (select {columns}, "
+        + ", ".join(f"sum({measure}) as {name}_{measure}" for measure in MEASURES)
+        + f" from lived group by {columns}),\n    "
         for name, columns in SUMS.items()
-        for measure in PEER_MEASURES
     )
+
+
+def _joins() -> str:
+    return " ".join(f"inner join {name}_sums using ({columns})" for name, columns in SUMS.items())
+
+
+def _without_own(name: str, measure: str) -> str:
+    return f"({name}_{measure} - {measure})"
 
 
 def _others(measure: str) -> str:
@@ -67,20 +77,20 @@ def _others(measure: str) -> str:
     """
     return f"""
             case
-                when products > {FEWEST_PEERS} then group_{measure}
-                when channel_products > {FEWEST_PEERS} then channel_{measure}
-                else all_{measure}
-            end - {measure}"""
+                when products > {FEWEST_PEERS} then {_without_own("group", measure)}
+                when channel_products > {FEWEST_PEERS} then {_without_own("channel", measure)}
+                else {_without_own("all", measure)}
+            end"""
 
 
 def _elsewhere(measure: str) -> str:
-    """What the peers of a series' category sold in other channels, the product itself left out."""
-    return f"category_{measure} - group_{measure} - product_{measure} + {measure}"
+    """What a series' category sold in other channels, the product itself left out."""
+    return f"(category_{measure} - group_{measure} - product_{measure} + {measure})"
 
 
 def _raised_by(quarter: str, old: str) -> str:
     """How many times more was sold with those who joined this week, over a quarter; null where nobody was before."""
-    return f"case when {quarter} = {old} then 1.0 when {old} > 0 then ({quarter}) / ({old}) end"
+    return f"case when {quarter} = {old} then 1.0 when {old} > 0 then {quarter} / {old} end"
 
 
 def _spliced(value: str, joined: str) -> str:
@@ -98,36 +108,38 @@ def _spliced(value: str, joined: str) -> str:
 PEERS_SQL: Final = f"""
     lived as materialized (
         select
-            *, weeks_lived > {PEER_WEEKS} or began = max(began) over () as is_peer,
-            if(is_peer, units, 0) as peer_units, if(is_peer, quarter, 0) as peer_quarter,
-            if(weeks_lived > {PEER_WEEKS} + 1 or began = max(began) over (), quarter, 0) as old_quarter
+            product_id, channel, category, age, units, weeks_lived, is_founder,
+            is_founder or weeks_lived > {PEER_WEEKS} as is_peer, if(is_peer, units, 0) as sold,
+            if(is_peer, of_quarter, 0) as quarter,
+            if(is_founder or weeks_lived > {PEER_WEEKS} + 1, of_quarter, 0) as old_quarter
         from (
-            select
-                *, row_number() over life as weeks_lived, max(age) over life as began,
-                sum(units) over (life rows between {REFERENCE_WEEKS - 1} preceding and current row) as quarter
-            from weeks window life as (partition by product_id, channel order by age desc)
+            select *, began > max(began) over () - {PEER_WEEKS} as is_founder
+            from (
+                select
+                    *, row_number() over life as weeks_lived, max(age) over life as began,
+                    sum(units) over (life rows between {REFERENCE_WEEKS - 1} preceding and current row) as of_quarter
+                from weeks window life as (partition by product_id, channel order by age desc)
+            )
         )
     ),
     group_sizes as materialized (
         select
-            category, channel, count(distinct product_id) filter (where is_peer) as products,
-            sum(count(distinct product_id) filter (where is_peer)) over (partition by channel) as channel_products
-        from lived group by category, channel
+            category, channel, count(distinct product_id) filter (where is_long_a_peer) as products,
+            sum(count(distinct product_id) filter (where is_long_a_peer)) over (partition by channel)
+                as channel_products
+        from (select *, weeks_lived > {SCALE_WEEKS + PEER_WEEKS} or is_founder as is_long_a_peer from lived)
+        group by category, channel
     ),
-    summed as materialized (
-        select lived.*, products, channel_products, {_sums()}
-        from lived inner join group_sizes using (category, channel)
-    ),
-    peers as materialized (
+    {_sums()}compared as materialized (
         select
-            *, {_others("peer_units")} as others,
-            {_raised_by(_others("peer_quarter"), _others("old_quarter"))} as joined,
-            (product_peer_units - peer_units)
-            * coalesce((group_peer_units - peer_units) / nullif({_elsewhere("peer_units")}, 0), 0) as moved,
-            {_raised_by("product_peer_quarter - peer_quarter", "product_old_quarter - old_quarter")}
-            * {_raised_by("group_peer_quarter - peer_quarter", "group_old_quarter - old_quarter")}
-            / {_raised_by(_elsewhere("peer_quarter"), _elsewhere("old_quarter"))} as joined_elsewhere
-        from summed
+            product_id, channel, age, units, {_others("sold")} as others,
+            {_raised_by(_others("quarter"), _others("old_quarter"))} as joined,
+            {_without_own("product", "sold")}
+            * coalesce({_without_own("group", "sold")} / nullif({_elsewhere("sold")}, 0), 0) as moved,
+            {_raised_by(_without_own("product", "quarter"), _without_own("product", "old_quarter"))}
+            * {_raised_by(_without_own("group", "quarter"), _without_own("group", "old_quarter"))}
+            / {_raised_by(_elsewhere("quarter"), _elsewhere("old_quarter"))} as joined_elsewhere
+        from lived inner join group_sizes using (category, channel) {_joins()}
     ),
     channel_weeks as (
         select channel, age, sum(units) as units, sum(sum(units)) over (partition by age) as all_units
@@ -137,12 +149,12 @@ PEERS_SQL: Final = f"""
         select
             '{c.SERIES}' as scope, product_id, channel, '{c.LEVEL}' as kind, '{c.UNITS}' as feature, age,
             units as own, {_spliced("others", "joined")} as peers
-        from peers qualify peers is not null
+        from compared qualify peers is not null
         union all
         select
             '{c.SERIES}', product_id, channel, '{c.MIX}', '{c.CHANNEL_SHARE}', age, units,
             {_spliced("moved", "joined_elsewhere")} as peers
-        from peers qualify peers is not null
+        from compared qualify peers is not null
         union all
         select '{c.SERIES}', product_id, channel, '{c.STOCK_OUT}', '{c.IS_IN_STOCK}', age, sold_out_days, 7.0 from weeks
         union all
