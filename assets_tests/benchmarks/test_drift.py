@@ -89,12 +89,14 @@ def test_a_pause_is_as_long_as_hindsight_knows_and_one_true_day_makes_an_alarm_t
     units = np.r_[np.full(91, 0.5), np.zeros(20), np.full(5, 0.5)]
     assert missed_units(units, known=100) == missed_units(units, known=105) == pytest.approx(10.0)
     assert missed_units(np.zeros(30), known=20) == 0.0
+    assert missed_units(units, known=91) == 0.0  # it sold that day; the pause comes after
     days = pd.date_range("2015-01-01", periods=len(units))
     sales = pd.DataFrame({"product_id": "A", "channel": "shop", "date": days, "units": 3 * units, "unit_price": 1.0})
     alarms = sales.iloc[[80, 100]].assign(kind=c.STOCK_OUT, window_days=14, report_date=days[[80, 100]])
     assert is_borne_out(alarms, sales).tolist() == [False, True]
     assert false_episodes(alarms, sales) == 0
     assert false_episodes(alarms.iloc[:1], sales) == 1
+    assert false_episodes(pd.concat([alarms, alarms.iloc[1:].assign(kind=c.LEVEL)]), sales) == 1
 
 
 def test_one_test_at_the_critical_value_alarms_once_in_a_thousand_series_years():

@@ -53,17 +53,12 @@ MEASURES: Final = ("sold", "quarter", "old_quarter")
 
 
 def _sums() -> str:
-    """A table of sums over peers for each of `SUMS`."""
-    return "".join(
-        f"{name}_sums as (select {columns}, "
-        + ", ".join(f"sum({measure}) as {name}_{measure}" for measure in MEASURES)
-        + f" from lived group by {columns}),\n    "
+    """Sums over peers for each of `SUMS`. Windows: DuckDB 1.5 hangs where as many grouped tables are joined instead."""
+    return ", ".join(
+        f"sum({measure}) over (partition by {columns}) as {name}_{measure}"
         for name, columns in SUMS.items()
+        for measure in MEASURES
     )
-
-
-def _joins() -> str:
-    return " ".join(f"inner join {name}_sums using ({columns})" for name, columns in SUMS.items())
 
 
 def _without_own(name: str, measure: str) -> str:
@@ -130,7 +125,11 @@ PEERS_SQL: Final = f"""
         from (select *, weeks_lived > {SCALE_WEEKS + PEER_WEEKS} or is_founder as is_long_a_peer from lived)
         group by category, channel
     ),
-    {_sums()}compared as materialized (
+    summed as materialized (
+        select lived.*, products, channel_products, {_sums()}
+        from lived inner join group_sizes using (category, channel)
+    ),
+    compared as materialized (
         select
             product_id, channel, age, units, {_others("sold")} as others,
             {_raised_by(_others("quarter"), _others("old_quarter"))} as joined,
@@ -139,7 +138,7 @@ PEERS_SQL: Final = f"""
             {_raised_by(_without_own("product", "quarter"), _without_own("product", "old_quarter"))}
             * {_raised_by(_without_own("group", "quarter"), _without_own("group", "old_quarter"))}
             / {_raised_by(_elsewhere("quarter"), _elsewhere("old_quarter"))} as joined_elsewhere
-        from lived inner join group_sizes using (category, channel) {_joins()}
+        from summed
     ),
     channel_weeks as (
         select channel, age, sum(units) as units, sum(sum(units)) over (partition by age) as all_units
