@@ -96,7 +96,7 @@ def test_a_pause_is_as_long_as_hindsight_knows_and_one_true_day_makes_an_alarm_t
     assert is_borne_out(alarms, sales).tolist() == [False, True]
     assert false_episodes(alarms, sales) == 0
     assert false_episodes(alarms.iloc[:1], sales) == 1
-    assert false_episodes(pd.concat([alarms, alarms.iloc[1:].assign(kind=c.LEVEL)]), sales) == 1
+    assert false_episodes(pd.concat([alarms, alarms.iloc[1:].assign(kind=c.LEVEL)], ignore_index=True), sales) == 1
 
 
 def test_one_test_at_the_critical_value_alarms_once_in_a_thousand_series_years():
