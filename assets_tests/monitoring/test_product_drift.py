@@ -77,8 +77,19 @@ def test_what_forecasts_miss_weighs_more_than_the_same_evidence_in_an_input():
     bias, level = (rows[(rows["product_id"] == "A") & (rows["kind"] == kind)].iloc[0] for kind in (c.FORECAST, c.LEVEL))
     weights = np.where(rows["kind"] == c.FORECAST, FORECAST_WEIGHT, 1.0)
     np.testing.assert_allclose(rows["q_value"], weighted_q_values(rows["p_value"], weights))
-    assert bias["threshold"] == level["threshold"] == false_discovery_level(61)
+    assert bias["threshold"] == level["threshold"] == false_discovery_level(61) / 2
     assert weights.max() > 1
+
+
+def test_prices_that_did_change_make_no_level_likelier_to_have_moved():
+    prices = [(f"P{number}", "shop", c.PRICE, c.UNIT_PRICE, 90.0, 0.2) for number in range(40)]
+    level = ("A", "shop", c.LEVEL, c.UNITS, 9.0, 0.2)
+    alone, among = (judged(measures(level, *others)) for others in ([], prices))
+    told = [
+        rows.loc[(rows["product_id"] == "A") & (rows["kind"] == c.LEVEL), "q_value"].item() for rows in (alone, among)
+    ]
+    assert told[0] == told[1]
+    assert among.loc[among["kind"] == c.PRICE, "is_drifted"].all()
 
 
 def test_rows_keep_the_contract_and_a_report_of_nothing_is_one_of_no_rows():

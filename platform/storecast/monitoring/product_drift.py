@@ -32,6 +32,10 @@ BY_LOGARITHM: Final = {(c.STOCK_OUT, c.UNITS), (c.DATA_FAULT, c.FEED)}
 MEASURED_TO: Final = {"statistic": 9, "effect": 9}
 """Decimals: DuckDB's threads add up in any order, and the same sales must give the same row to the last bit."""
 
+RECORDED: Final = (c.PRICE, c.STOCK_OUT, c.DATA_FAULT)
+"""Kinds of which the records say nearly all. They are judged apart from what is only told from how much was sold, each
+with half of the budget: a hundred prices that did change make no level likelier to have moved."""
+
 HIDDEN_BY_STOCK_OUT: Final = (c.LEVEL, c.MIX, c.SEASON, c.FORECAST)
 KEY: Final = ["report_date", "product_id", "channel"]
 
@@ -52,11 +56,11 @@ def judged(measures: pd.DataFrame) -> pd.DataFrame:
     rows["p_value"] = p_values(rows)
     rows["q_value"] = np.nan
     rows["threshold"] = np.nan
-    for _, day in rows.groupby("report_date"):
-        weights = np.where(day["kind"] == c.FORECAST, FORECAST_WEIGHT, 1.0)
-        series = day.loc[day["scope"] == c.SERIES, ["product_id", "channel"]].drop_duplicates()
-        rows.loc[day.index, "q_value"] = shift_statistics.weighted_q_values(day["p_value"], weights)
-        rows.loc[day.index, "threshold"] = shift_statistics.false_discovery_level(max(len(series), 1))
+    series = rows[rows["scope"] == c.SERIES].drop_duplicates(KEY).groupby("report_date").size()
+    for (day, _), family in rows.groupby(["report_date", rows["kind"].isin(RECORDED)]):
+        weights = np.where(family["kind"] == c.FORECAST, FORECAST_WEIGHT, 1.0)
+        rows.loc[family.index, "q_value"] = shift_statistics.weighted_q_values(family["p_value"], weights)
+        rows.loc[family.index, "threshold"] = shift_statistics.false_discovery_level(max(series.get(day, 0), 1)) / 2
     is_beyond = rows["q_value"] <= rows["threshold"]
     rows["explained_by"] = explanations(rows, is_beyond)
     rows["is_drifted"] = is_beyond & rows["explained_by"].isna()
