@@ -53,7 +53,10 @@ MEASURES: Final = ("sold", "quarter", "old_quarter")
 
 
 def _sums() -> str:
-    """Sums over peers for each of `SUMS`. Windows: DuckDB 1.5 hangs where as many grouped tables are joined instead."""
+    """Sums over peers for each of `SUMS`.
+
+    They are windows: with grouped tables joined instead, DuckDB 1.5.5 hangs for ever (as in duckdb/duckdb#24961).
+    """
     return ", ".join(
         f"sum({measure}) over (partition by {columns}) as {name}_{measure}"
         for name, columns in SUMS.items()
