@@ -212,13 +212,13 @@ def test_a_publisher_that_is_killed_at_any_moment_leaves_the_pointer_on_a_whole_
     chance = random.Random(11)
     rows = 300_000
     write_generation(warehouse, 0, rows)
-    first = timed_publish(warehouse, pointer)
+    longest = 1.5 * timed_publish(warehouse, pointer)
     seen = {0}
     for generation in range(1, 11):
         write_generation(warehouse, generation, rows)
         publisher = start_python(PUBLISHER, warehouse.path, pointer)
         assert publisher.stdout.readline() == "ready\n"
-        time.sleep(chance.uniform(0, 1.5 * first))
+        time.sleep(chance.uniform(0, longest))
         publisher.kill()
         publisher.wait()
         with open_to_read(pointer) as reader:
@@ -228,6 +228,7 @@ def test_a_publisher_that_is_killed_at_any_moment_leaves_the_pointer_on_a_whole_
         assert left in {max(seen), generation}
         assert counted == (rows, rows * (rows - 1) // 2)
         seen.add(left)
+        longest *= 1.0 if left == generation else 1.3  # a busy machine is slower than when the first was timed
     assert len(seen) > 1, "every publisher was killed before it had moved the pointer: the test tests too little"
     assert publish(warehouse, pointer).rows["gold.demand"] == rows
     assert published(pointer) == (10, 10)
