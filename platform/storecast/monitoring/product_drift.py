@@ -34,7 +34,10 @@ MEASURED_TO: Final = {"statistic": 9, "effect": 9}
 
 RECORDED: Final = (c.PRICE, c.STOCK_OUT, c.DATA_FAULT)
 """Kinds of which the records say nearly all. They are judged apart from what is only told from how much was sold, each
-with half of the budget: a hundred prices that did change make no level likelier to have moved."""
+with its part of the budget: a hundred prices that did change make no level likelier to have moved."""
+
+FAMILIES: Final = 2
+"""What is recorded, and what is told from sales."""
 
 HIDDEN_BY_STOCK_OUT: Final = (c.LEVEL, c.MIX, c.SEASON, c.FORECAST)
 KEY: Final = ["report_date", "product_id", "channel"]
@@ -60,7 +63,8 @@ def judged(measures: pd.DataFrame) -> pd.DataFrame:
     for (day, _), family in rows.groupby(["report_date", rows["kind"].isin(RECORDED)]):
         weights = np.where(family["kind"] == c.FORECAST, FORECAST_WEIGHT, 1.0)
         rows.loc[family.index, "q_value"] = shift_statistics.weighted_q_values(family["p_value"], weights)
-        rows.loc[family.index, "threshold"] = shift_statistics.false_discovery_level(max(series.get(day, 0), 1)) / 2
+        budget = shift_statistics.false_discovery_level(max(series.get(day, 0), 1))
+        rows.loc[family.index, "threshold"] = budget / FAMILIES
     is_beyond = rows["q_value"] <= rows["threshold"]
     rows["explained_by"] = explanations(rows, is_beyond)
     rows["is_drifted"] = is_beyond & rows["explained_by"].isna()
