@@ -74,8 +74,8 @@ class Shop:
             connection.execute(f"INSERT INTO bronze.{entity} BY NAME SELECT * FROM incoming")
             connection.execute(
                 "INSERT INTO ops.loads BY NAME SELECT ? AS source, 'feed' AS feed, ? AS entity, ? AS file_sha256, "
-                "? AS rows, 'mapping' AS mapping_hash, ? AS loaded_at",
-                [source, entity, file, len(frame), loaded_at],
+                "? AS rows, 'mapping' AS mapping_hash, ? AS delivered_at, ? AS loaded_at",
+                [source, entity, file, len(frame), landed_at, loaded_at],
             )
 
     def quarantine(self, entity: str, file: str, *row_numbers: int) -> None:

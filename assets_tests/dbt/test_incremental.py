@@ -108,7 +108,7 @@ def test_voided_lines_are_those_a_stack_of_open_sales_would_pair(shops):
     stacks, paired = defaultdict(list), set()
     for row in (
         lines.assign(negative=lines["quantity"] < 0)
-        .sort_values(["ordered_at", "negative", "landed_at", "file_sha256", "row_number"])
+        .sort_values(["ordered_at", "negative", "delivered_at", "file_sha256", "row_number"])
         .itertuples()
     ):
         if not isinstance(row.customer_id, str):

@@ -1,4 +1,4 @@
-{# Of all rows with one key the last one landed wins. An incremental run looks only at the keys in the CTE `among`. #}
+{# Of all rows with one key the last one delivered wins. An incremental run looks only at the keys in the CTE `among`. #}
 {% macro keep_last(staging, key, among=none) -%}
     select *
     from {{ ref(staging) }}
@@ -8,7 +8,7 @@
     qualify
         row_number() over (
             partition by {{ key | join(', ') }}
-            order by landed_at desc, file_sha256 desc, row_number desc
+            order by delivered_at desc, file_sha256 desc, row_number desc
         ) = 1
 {%- endmacro %}
 
@@ -24,8 +24,8 @@
     left join {{ this }} as stored using ({{ key | join(', ') }})
     where
         stored.row_number is null
-        or (incoming.landed_at, incoming.file_sha256, incoming.row_number)
-        > (stored.landed_at, stored.file_sha256, stored.row_number)
+        or (incoming.delivered_at, incoming.file_sha256, incoming.row_number)
+        > (stored.delivered_at, stored.file_sha256, stored.row_number)
     union
     select {{ key | join(', ') }}
     from {{ this }}

@@ -3,7 +3,7 @@
    of one level are a sale, its cancellation, the next sale, … so a row's partner is its neighbour on its level. #}
 {% macro voided_lines(lines) -%}
     {%- set mirror = 'customer_id, product_id, unit_price, abs(quantity)' -%}
-    {%- set in_order = 'ordered_at, quantity desc, landed_at, file_sha256, row_number' -%}
+    {%- set in_order = 'ordered_at, quantity desc, delivered_at, file_sha256, row_number' -%}
     select order_line_id
     from (
         select

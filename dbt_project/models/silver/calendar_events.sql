@@ -19,7 +19,7 @@ select
     source,
     file_sha256,
     row_number,
-    landed_at,
+    delivered_at,
     loaded_at
 from latest
 
@@ -33,6 +33,6 @@ select
     null as source,
     null as file_sha256,
     null as row_number,
-    null as landed_at,
+    null as delivered_at,
     null as loaded_at
 from public_holidays

@@ -24,7 +24,7 @@ select
     listed.source,
     listed.file_sha256,
     listed.row_number,
-    listed.landed_at,
+    listed.delivered_at,
     listed.loaded_at
 from listed
 full join buyers using (customer_id)

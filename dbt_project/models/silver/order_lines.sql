@@ -72,7 +72,7 @@ select
     lines.source,
     lines.file_sha256,
     lines.row_number,
-    lines.landed_at,
+    lines.delivered_at,
     lines.loaded_at
 from lines
 left join voided_lines using (order_line_id)

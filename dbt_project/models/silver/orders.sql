@@ -39,7 +39,7 @@ orders as (
         headers.source,
         headers.file_sha256,
         headers.row_number,
-        headers.landed_at,
+        headers.delivered_at,
         headers.loaded_at
     from headers
     full join orders_from_lines using (order_id)

@@ -34,7 +34,7 @@ select
     listed.source,
     listed.file_sha256,
     listed.row_number,
-    listed.landed_at,
+    listed.delivered_at,
     listed.loaded_at
 from listed
 full join sold_in_orders using (product_id)

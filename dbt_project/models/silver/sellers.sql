@@ -12,6 +12,6 @@ select
     source,
     file_sha256,
     row_number,
-    landed_at,
+    delivered_at,
     loaded_at
 from latest

@@ -9,7 +9,7 @@ typed as (
         source,
         file_sha256,
         row_number,
-        landed_at,
+        delivered_at,
         loaded_at,
         customer_id,
         {{ filled('country') }} as country,

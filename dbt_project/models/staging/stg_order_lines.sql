@@ -25,7 +25,7 @@ typed as (
         source,
         file_sha256,
         row_number,
-        landed_at,
+        delivered_at,
         loaded_at,
         order_line_id,
         order_id,

@@ -9,7 +9,7 @@ typed as (
         source,
         file_sha256,
         row_number,
-        landed_at,
+        delivered_at,
         loaded_at,
         order_id,
         {{ utc_moment('ordered_at') }} as ordered_at,

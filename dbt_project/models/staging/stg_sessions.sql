@@ -9,7 +9,7 @@ typed as (
         source,
         file_sha256,
         row_number,
-        landed_at,
+        delivered_at,
         loaded_at,
         session_id,
         try_cast(event_number as bigint) as event_number,

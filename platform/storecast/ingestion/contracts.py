@@ -20,6 +20,8 @@ FIRST_MOMENT = pd.Timestamp("2000-01-01")
 FIRST_DAY_OF_LIFE = pd.Timestamp("1900-01-01")
 END_OF_PLANS = pd.Timestamp("2200-01-01")
 
+DELIVERED_BY = ["name", "modified"]
+
 NOT_AFTER_LANDING = "not_after_landing"
 """Marks a day or moment of something that has happened: at most a day later than the file landed."""
 
@@ -261,6 +263,12 @@ class LandedFiles(pa.DataFrameModel):
     bytes: int = pa.Field(ge=0)
     rows: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Rows in bronze; null until loaded.")
     landed_at: pa.DateTime = pa.Field(description="UTC; fixed for ever.")
+    delivered_at: pa.DateTime = pa.Field(
+        description="UTC; decides which of two files is the later one: what the file says, see `delivered_by`."
+    )
+    delivered_by: str = pa.Field(
+        isin=DELIVERED_BY, description="Where `delivered_at` comes from: a date in the name, or the file's own time."
+    )
 
 
 class Quarantine(pa.DataFrameModel):
@@ -275,6 +283,18 @@ class Quarantine(pa.DataFrameModel):
     quarantined_at: pa.DateTime = pa.Field()
 
 
+class WithdrawnRows(pa.DataFrameModel):
+    """One row a bronze row that the newest version of its file no longer holds."""
+
+    source: str = pa.Field()
+    entity: str = pa.Field(isin=list(ENTITIES))
+    file_sha256: str = pa.Field(str_length=64)
+    row_number: int = pa.Field(ge=1)
+    withdrawn_by_sha256: str = pa.Field(str_length=64, description="The newest version of the file.")
+    reason: str = pa.Field()
+    withdrawn_at: pa.DateTime = pa.Field(description="UTC.")
+
+
 class Reconciliation(pa.DataFrameModel):
     """One row an entity and file: each of its rows is in silver, in quarantine or a duplicate."""
 
@@ -285,6 +305,7 @@ class Reconciliation(pa.DataFrameModel):
     rows_silver: int = pa.Field(ge=0)
     rows_quarantined: int = pa.Field(ge=0)
     rows_duplicate: int = pa.Field(ge=0)
+    rows_withdrawn: int = pa.Field(ge=0)
     is_balanced: bool = pa.Field()
 
 
@@ -297,6 +318,7 @@ class Loads(pa.DataFrameModel):
     file_sha256: str = pa.Field(str_length=64)
     rows: int = pa.Field(ge=0)
     mapping_hash: str = pa.Field()
+    delivered_at: pa.DateTime = pa.Field(description="Of the file, as in `ops.landed_files`.")
     loaded_at: pa.DateTime = pa.Field()
     contract_hash: str = pa.Field(nullable=True, description="Null until judged.")
     rows_quarantined: pd.Int64Dtype = pa.Field(nullable=True)
@@ -314,6 +336,7 @@ OPS_TABLES: dict[str, type[pa.DataFrameModel]] = {
     "ops.landed_files": LandedFiles,
     "ops.loads": Loads,
     "ops.quarantine": Quarantine,
+    "ops.withdrawn_rows": WithdrawnRows,
 }
 """Tables of this room that exist before anything is loaded, besides bronze."""
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from storecast.ingestion.sources.base import Feed, Source, SourceFileError
@@ -31,6 +31,8 @@ class LandedFile:
     file_sha256: str
     bytes: int
     landed_at: datetime
+    delivered_at: datetime
+    delivered_by: str
 
     def stored(self, landing_dir: Path) -> Path:
         """Return where the file's bytes lie."""
@@ -112,7 +114,8 @@ def read_manifest(landing_dir: Path) -> list[LandedFile]:
     entries = []
     for path in (landing_dir / "manifest").glob("*.json"):
         fields = json.loads(path.read_text(encoding="utf-8"))
-        entries.append(LandedFile(**{**fields, "landed_at": datetime.fromisoformat(fields["landed_at"])}))
+        moments = {name: datetime.fromisoformat(fields[name]) for name in ("landed_at", "delivered_at")}
+        entries.append(LandedFile(**{**fields, **moments}))
     return sorted(entries, key=lambda entry: (entry.landed_at, entry.feed, entry.file_sha256))
 
 
@@ -150,11 +153,15 @@ def _land_one(source: Source, file: FoundFile, landing_dir: Path, landed_at: dat
             digest.update(chunk)
             size += target.write(chunk)
         _sync(target.fileno())
-    entry = LandedFile(source.name, file.feed, file.relative, digest.hexdigest(), size, landed_at)
+    modified_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).replace(tzinfo=None)
+    entry = LandedFile(
+        source.name, file.feed, file.relative, digest.hexdigest(), size, landed_at, modified_at, "modified"
+    )
     _move(copy, entry.stored(landing_dir))
     note = landing_dir / "unfinished" / "entry"
     with note.open("w", encoding="utf-8") as target_text:
-        json.dump({**asdict(entry), "landed_at": landed_at.isoformat()}, target_text, indent=1)
+        moments = {"landed_at": landed_at.isoformat(), "delivered_at": entry.delivered_at.isoformat()}
+        json.dump({**asdict(entry), **moments}, target_text, indent=1)
         target_text.flush()
         _sync(target_text.fileno())
     _move(note, landing_dir / "manifest" / f"{entry.file_sha256}.{entry.feed}.json")

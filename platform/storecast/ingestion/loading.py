@@ -185,7 +185,7 @@ def _write(warehouse: Warehouse, staging: Staging, waiting: list[tuple[Load, int
             {**asdict(load.file), "rows": rows, "mapping_hash": load.mapping_hash, "entity": entity, "loaded_at": now}
             for load, rows in waiting
         ]
-    ).drop(columns=["path", "bytes", "landed_at"])
+    ).drop(columns=["path", "bytes", "landed_at", "delivered_by"])
     with warehouse.writing() as connection:
         _unload(connection, entity, [(load.feed.name, load.file.file_sha256) for load, _ in waiting])
         connection.register("staged", staging.reader())
