@@ -96,7 +96,7 @@ def test_a_column_that_the_file_lacks_is_an_error_naming_file_column_and_the_clo
 
 def test_values_that_do_not_parse_are_quarantined_by_column_value_file_and_row(shop) -> None:
     mapping = config(shop, lines("*.csv"))
-    shop.write("in/a.csv", 'Nr,Datum,"Artikel ""A""; --",Menge,Preis\n1,2025-03-01,x,1,2\n2,01.03.2025,x,"1,5",2\n')
+    shop.write("in/a.csv", 'Nr,Datum,"Artikel ""A""; --",Menge,Preis\n1,2025-03-01,x,1,2\n2,01.03.2025,x,"1;5",2\n')
     shop.ingest(files(mapping))
     rejected = shop.warehouse.read(
         "SELECT path, row_number, reasons FROM ops.quarantine JOIN ops.landed_files USING (file_sha256)"
@@ -106,7 +106,7 @@ def test_values_that_do_not_parse_are_quarantined_by_column_value_file_and_row(s
             "a.csv",
             2,
             "ordered_at: '01.03.2025' is not a moment (ISO 8601, e.g. 2025-03-01 14:22:05); "
-            "quantity: '1,5' is not a number",
+            "quantity: '1;5' is not a number",
         ]
     ]
 

@@ -24,6 +24,7 @@ from storecast.ingestion.contracts import (
     silver_types,
 )
 from storecast.ingestion.sources.base import Source
+from storecast.ingestion.values.moments import LOCAL_MOMENT, OFFSET_MOMENT
 from storecast.warehouse import Warehouse
 from storecast.warehouse.database import delete_rows, insert_rows, quote
 
@@ -33,15 +34,11 @@ SHOWN_CHARACTERS = 120
 KINDS = {"DOUBLE": "a number", "BIGINT": "a whole number", "DATE": "a day (YYYY-MM-DD)"}
 MOMENT = "a moment (ISO 8601, e.g. 2025-03-01 14:22:05)"
 
-_DAY = r"\d{4}-\d{1,2}-\d{1,2}"
-_TIME = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
 _PATTERNS = {
     "DOUBLE": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
     "BIGINT": r"[+-]?\d+(\.0+)?",
-    "DATE": f"{_DAY}({_TIME})?",
+    "DATE": LOCAL_MOMENT,
 }
-_LOCAL_MOMENT = f"{_DAY}({_TIME})?"
-_OFFSET_MOMENT = _DAY + r"[ T]\d{1,2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}(:?\d{2})?)"
 
 
 @dataclass(frozen=True)
@@ -175,9 +172,9 @@ def typed(column: str, kind: str, timezone: str) -> str:
     if kind == "TIMESTAMP":
         zone = timezone.replace("'", "''")
         return (
-            f"CASE WHEN regexp_full_match({name}, '{_OFFSET_MOMENT}') "
+            f"CASE WHEN regexp_full_match({name}, '{OFFSET_MOMENT}') "
             f"THEN timezone('UTC', try_cast({name} AS TIMESTAMPTZ)) "
-            f"WHEN regexp_full_match({name}, '{_LOCAL_MOMENT}') "
+            f"WHEN regexp_full_match({name}, '{LOCAL_MOMENT}') "
             f"THEN timezone('UTC', timezone('{zone}', try_cast({name} AS TIMESTAMP))) END"
         )
     fits = f"regexp_full_match({name}, '{_PATTERNS[kind]}')"

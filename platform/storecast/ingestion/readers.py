@@ -104,8 +104,10 @@ def _open_table(
 ) -> list[str]:
     names = unique_names(header)
     _insert(connection, relation, names, rows)
-    _create(connection, relation, f"SELECT * FROM {quote(relation + '_file')}", _row_as_json(names))
-    return names
+    firsts = [name for name in names if f"{name} (2)" in names]
+    doubled = "".join(f", {quote(name)} AS {quote(name + ' (1)')}" for name in firsts)
+    _create(connection, relation, f"SELECT *{doubled} FROM {quote(relation + '_file')}", _row_as_json(names))
+    return [*names, *(f"{name} (1)" for name in firsts)]
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, relation: str, names: Sequence[str], rows: Iterable[Row]) -> None:

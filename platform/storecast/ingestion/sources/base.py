@@ -4,12 +4,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from zoneinfo import available_timezones
 
 from storecast.ingestion.contracts import ENTITIES, bronze_types
+from storecast.ingestion.values.formats import Formats
 
 Kind = Literal["csv", "excel", "jsonl", "parquet"]
 
@@ -74,6 +75,8 @@ class Feed:
     - `rows`: a SQL relation with the `RESERVED` columns; by default the file's rows, called `raw`.
     - `alongside`: other feeds whose newest landed file `rows` joins, by the name it gives them.
     - `keeps_raw`: the mapping drops or changes something, so bronze keeps the row as JSON too.
+    - `formats`: how the files write values, read by their own evidence; None: `columns` writes them canonically.
+    - `largest_quantity`: quantities up to it are believed, others set aside; None: the files' other quantities decide.
     """
 
     name: str
@@ -85,6 +88,8 @@ class Feed:
     rows: str = "raw"
     alongside: Mapping[str, str] = field(default_factory=dict)
     keeps_raw: bool = False
+    formats: Formats | None = None
+    largest_quantity: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that are not ours."""
@@ -113,6 +118,7 @@ class Feed:
             [self.format.kind, self.format.delimiter, self.format.encoding, self.format.sheet],
             self.rows,
             self.keeps_raw,
+            asdict(self.formats) if self.formats else None,
             dict(joined_sha256),
             bronze_types(self.entity) if self.entity else {},
         ]
