@@ -24,7 +24,7 @@ from storecast.ingestion.loading import landed_table, load_entity
 from storecast.ingestion.reconciliation import imbalances, reconcile
 from storecast.ingestion.sources import Source, resolve_source
 from storecast.settings import Settings
-from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, SettingsResource, WarehouseResource, table
+from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, PROGRESS, SettingsResource, WarehouseResource, table
 
 ROOM = "ingestion"
 YEARS_AHEAD = 2
@@ -116,13 +116,19 @@ def public_holidays(settings: SettingsResource) -> pd.DataFrame:
 
 
 @dg.asset(**table("ops.quarantine", Quarantine, room=ROOM), deps=list(BRONZE.values()))
-def quarantine(warehouse: WarehouseResource, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+def quarantine(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
+) -> dg.MaterializeResult[Any]:
     """Rows of bronze that break their contract, with every reason: one row a bronze row. The others go on to silver."""
     judgements = judge(warehouse.open(), resolve_source(settings.get()), _now())
+    spellings = [sentence for judgement in judgements for sentence in judgement.spellings]
+    for sentence in spellings:
+        context.log.info(sentence, extra=PROGRESS)
     reasons = warehouse.read("SELECT entity, reasons, count(*) AS rows FROM ops.quarantine GROUP BY ALL ORDER BY ALL")
     return dg.MaterializeResult(
         metadata={
             "rows_judged": sum(judgement.rows for judgement in judgements),
+            "products_of_several_spellings": dg.MetadataValue.json(spellings),
             "rows_by_entity": dg.MetadataValue.json(_by_entity(reasons)),
             "dagster/row_count": int(reasons["rows"].sum()),
         }

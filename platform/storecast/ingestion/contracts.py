@@ -6,12 +6,14 @@ below are what a row must keep to get from one to the other.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
 
+from storecast.ingestion.values.bounds import LARGEST_AMOUNT, LARGEST_QUANTITY
 from storecast.warehouse.contracts import sql_types
 
 STATUSES = ["placed", "shipped", "delivered", "cancelled", "returned"]
@@ -21,6 +23,9 @@ FIRST_DAY_OF_LIFE = pd.Timestamp("1900-01-01")
 END_OF_PLANS = pd.Timestamp("2200-01-01")
 
 DELIVERED_BY = ["name", "modified"]
+
+IS_QUANTITY = "is_quantity"
+"""Marks the units of a sale: one that is absurd beside its file's others is set aside (see `values.bounds`)."""
 
 NOT_AFTER_LANDING = "not_after_landing"
 """Marks a day or moment of something that has happened: at most a day later than the file landed."""
@@ -34,6 +39,9 @@ BRONZE_COLUMNS = {
     "raw": "VARCHAR",
 }
 """What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity."""
+
+
+_SOLD: dict[str, Any] = {"le": LARGEST_QUANTITY, "metadata": {IS_QUANTITY: True}}
 
 
 def _text(*, required: bool = False, **rules: Any) -> Any:
@@ -77,8 +85,8 @@ class OrderLines(pa.DataFrameModel):
     channel: str = _text(required=True)
     product_id: str = _text(required=True)
     product_name: str = _text()
-    quantity: float = _number(required=True, ne=0)
-    unit_price: float = _number(required=True, ge=0)
+    quantity: float = _number(required=True, ne=0, ge=-LARGEST_QUANTITY, **_SOLD)
+    unit_price: float = _number(required=True, ge=0, le=LARGEST_AMOUNT)
     customer_id: str = _text()
     seller_id: str = _text()
     status: str = _text(isin=STATUSES)
@@ -92,8 +100,8 @@ class DailySales(pa.DataFrameModel):
     product_id: str = _text(required=True)
     channel: str = _text(required=True)
     date: pa.DateTime = _happened()
-    units: float = _number(required=True, ge=0)
-    unit_price: float = _number(ge=0)
+    units: float = _number(required=True, ge=0, **_SOLD)
+    unit_price: float = _number(ge=0, le=LARGEST_AMOUNT)
 
 
 class Products(pa.DataFrameModel):
@@ -104,7 +112,7 @@ class Products(pa.DataFrameModel):
     category: str = _text()
     brand: str = _text()
     seller_id: str = _text()
-    unit_cost: float = _number(ge=0)
+    unit_cost: float = _number(ge=0, le=LARGEST_AMOUNT)
     launch_date: pa.DateTime = _day_of_life()
     discontinued_date: pa.DateTime = _day_of_life()
 
@@ -133,7 +141,7 @@ class Prices(pa.DataFrameModel):
     product_id: str = _text(required=True)
     channel: str = _text()
     valid_from_date: pa.DateTime = _planned()
-    unit_price: float = _number(required=True, gt=0)
+    unit_price: float = _number(required=True, gt=0, le=LARGEST_AMOUNT)
 
 
 class Promotions(pa.DataFrameModel):
@@ -153,7 +161,7 @@ class InventoryLevels(pa.DataFrameModel):
 
     product_id: str = _text(required=True)
     date: pa.DateTime = _happened()
-    on_hand_units: float = _number(required=True, ge=0)
+    on_hand_units: float = _number(required=True, ge=0, le=LARGEST_QUANTITY)
 
 
 class Sessions(pa.DataFrameModel):
@@ -174,7 +182,7 @@ class AdSpend(pa.DataFrameModel):
     date: pa.DateTime = _planned()
     ad_channel: str = _text(required=True)
     campaign: str = _text(required=True)
-    spend: float = _number(required=True, ge=0)
+    spend: float = _number(required=True, ge=0, le=LARGEST_AMOUNT)
     impressions: pd.Int64Dtype = _number(ge=0)
     clicks: pd.Int64Dtype = _number(ge=0)
 
@@ -374,17 +382,18 @@ def rule_text(check: pa.Check) -> str:
     return _RULES[str(check.name)].format(**words) if check.name in _RULES else str(check.error or check.name)
 
 
-def contract_hash(entity: str, *, currency: str, timezone: str) -> str:
+def contract_hash(entity: str, *, currency: str, timezone: str, largest: Mapping[str, float | None]) -> str:
     """Return a fingerprint of an entity's rules; a file is judged once under each.
 
-    The rules' words are part of it, for they are what `ops.quarantine` holds.
+    `largest` is the largest quantity that the mapping believes, by feed. The rules' words are part of the fingerprint,
+    for they are what `ops.quarantine` holds.
     """
     columns = ENTITIES[entity].contract.to_schema().columns
     rules = {
         name: [str(column.dtype), column.nullable, column.metadata, [rule_text(check) for check in column.checks]]
         for name, column in columns.items()
     }
-    return hashlib.sha256(json.dumps([rules, currency, timezone]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([rules, currency, timezone, dict(largest)]).encode()).hexdigest()
 
 
 def _plain(value: Any) -> str:
