@@ -52,4 +52,4 @@ def _path_in_raw(feed: Feed) -> str | None:
     written = feed.formats.columns.get("product_id") if feed.formats else None
     if written is None or EVERY in written:
         return None
-    return f'$."{written}"' if feed.reads else written
+    return "/" + written.replace("~", "~0").replace("/", "~1") if feed.reads else written
