@@ -46,7 +46,7 @@ _PATTERNS = {
 
 @dataclass(frozen=True)
 class Judgement:
-    """What judging an entity's files found: rows judged, rows that break the contract, products spelled in several ways."""
+    """What judging an entity's files found: rows, rows that break the contract, products spelled in several ways."""
 
     entity: str
     rows: int
@@ -109,7 +109,7 @@ def _malformed_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, files
     """Return rows that could not be told into columns: their `raw` is a JSON list that begins with the reason."""
     return connection.execute(
         "SELECT source, file_sha256, row_number, 'row: ' || json_extract_string(raw, '$[0]') AS reasons, raw "
-        f"FROM bronze.{entity.name} WHERE file_sha256 IN (SELECT unnest(?)) AND raw LIKE '[%' ORDER BY ALL",
+        f"FROM {_standing(entity)} WHERE file_sha256 IN (SELECT unnest(?)) AND raw LIKE '[%' ORDER BY ALL",
         [files],
     ).df()
 
@@ -139,6 +139,14 @@ def _breaches(
     return rows.drop(columns="cells")
 
 
+def _standing(entity: Entity) -> str:
+    """Return the relation of an entity's bronze rows that no later delivery withdrew."""
+    return (
+        f"(SELECT * FROM bronze.{entity.name} ANTI JOIN (SELECT * FROM ops.withdrawn_rows "
+        f"WHERE entity = '{entity.name}') AS withdrawn USING (file_sha256, row_number))"
+    )
+
+
 def _typed_frames(
     connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity, files: Sequence[str]
 ) -> Iterator[pd.DataFrame]:
@@ -153,7 +161,7 @@ def _typed_frames(
     )
     reader = connection.execute(
         f"SELECT file_sha256, row_number, landed_at, nullif(concat_ws(',', {unfit}), '') AS unfit, {cells} "
-        f"FROM (SELECT *, {casts} FROM bronze.{entity.name} "
+        f"FROM (SELECT *, {casts} FROM {_standing(entity)} "
         "WHERE file_sha256 IN (SELECT unnest(?)) AND (raw IS NULL OR raw NOT LIKE '[%'))",
         [files],
     ).to_arrow_reader(BATCH_ROWS)
@@ -238,8 +246,8 @@ def rules_of(entity: Entity, source: Source, landed_at: pd.Series, believed: pd.
     """Return the contract that rows keep whose files landed at these moments (by the frame's index).
 
     It is the entity's own, with the three rules that need to know the load: nothing happened later than a day after its
-    file landed, no quantity is larger than its file makes believable (`believed`, likewise by index), and amounts are in
-    the source's currency.
+    file landed, no quantity is larger than its file makes believable (`believed`, likewise by index), and amounts are
+    in the source's currency.
     """
     schema = copy.deepcopy(entity.contract.to_schema())  # pandera hands everyone the same object
     schema.strict = False
@@ -296,8 +304,8 @@ def _believable(believed: pd.Series) -> pa.Check:
         lambda units: units.abs() <= believed.loc[units.index],
         name=IS_QUANTITY,
         error=(
-            f"is above {ALWAYS_BELIEVED} and more than {TIMES_THE_OTHERS} times the file's other quantities, or above the "
-            "feed's largest_quantity: if it is right, write a larger one into the mapping"
+            f"is above {ALWAYS_BELIEVED} and more than {TIMES_THE_OTHERS} times the file's other quantities, or above "
+            "the feed's largest_quantity: if it is right, write a larger one into the mapping"
         ),
     )
 

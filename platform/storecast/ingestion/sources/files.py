@@ -1,4 +1,4 @@
-"""A user's own files: a TOML file maps their columns to ours.
+r"""A user's own files: a TOML file maps their columns to ours.
 
 ```toml
 timezone = "Europe/Berlin"      # of moments that name no offset
@@ -12,8 +12,11 @@ files = "orders-*.csv"          # a glob below the folder: CSV, Excel, Parquet o
 name = "web_orders"             # optional; the entity's name by default
 delimiter = ";"                 # CSV: optional, "," by default
 encoding = "cp1252"             # CSV: optional, "utf-8" by default
+quote = "none"                  # CSV: optional, '"' by default; "none" where quotes are part of the text
+escape = "\\"                   # CSV: optional; by default a quote within quotes is written twice
+delivery = "snapshots"          # optional: how files follow each other, see docs/own_data.md
 sheet = "Lines"                 # Excel: optional, every sheet by default
-decimal = ","                   # optional, as the next four: a column's own numbers and moments say how they are written
+decimal = ","                   # optional, as the next four: a column's own values say how they are written
 thousands = "."                 # or "'" or " "
 date_format = "%d.%m.%Y %H:%M"  # or "epoch" or "excel"
 zones = { IST = "+05:30" }      # offsets of zone abbreviations
@@ -29,18 +32,19 @@ In JSON lines a column is named by its path, e.g. `"$.customer.id"`; `"$.line_it
 
 import codecs
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from storecast.ingestion.contracts import ENTITIES, silver_types
-from storecast.ingestion.sources.base import Feed, Format, Kind, Source
+from storecast.ingestion.contracts import ENTITIES
+from storecast.ingestion.reading.csv_files import Dialect
+from storecast.ingestion.sources.base import Delivery, Feed, Format, Kind, Source
 from storecast.ingestion.sources.expressions import json_text, renamed, text
 from storecast.ingestion.values.formats import Formats, trimmed
 from storecast.ingestion.values.lists import EVERY, item_path, list_of, place_of, rows_of_items
 from storecast.warehouse.database import quote
-
 
 DecimalSign = Literal[".", ","]
 ThousandsSign = Literal[".", ",", "'", " "]
@@ -57,6 +61,9 @@ class FeedMapping(BaseModel):
     format: Kind | None = None
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
+    quote: str = Field(default='"', pattern="^(.|none)$")
+    escape: str | None = Field(default=None, min_length=1, max_length=1)
+    delivery: Delivery = "deltas"
     sheet: str | None = None
     decimal: DecimalSign | dict[str, DecimalSign] | None = None
     thousands: ThousandsSign | dict[str, ThousandsSign] | None = None
@@ -121,12 +128,16 @@ class FeedMapping(BaseModel):
             pattern=self.files,
             columns=expressions,
             reads=() if is_json else tuple(self.columns.values()),
-            format=Format(self.format, self.delimiter, self.encoding, self.sheet),
+            format=Format(self.format, self._dialect(), self.sheet),
             rows=rows_of_items(items) if items else "raw",
             keeps_raw=True,
+            delivery=self.delivery,
             formats=self._formats(timezone, currency, is_json=is_json),
             largest_quantity=self.largest_quantity,
         )
+
+    def _dialect(self) -> Dialect:
+        return Dialect(self.delimiter, self.encoding, None if self.quote == "none" else self.quote, self.escape)
 
     def _formats(self, timezone: str, currency: str, *, is_json: bool) -> Formats:
         fields = ENTITIES[self.entity].contract.to_schema().columns
@@ -147,7 +158,7 @@ def _json_cell(path: str) -> str:
     return json_text("item", item_path(path)) if EVERY in path else json_text("line", path)
 
 
-def _by_column(signs: str | dict[str, str] | None) -> dict[str, str]:
+def _by_column(signs: str | Mapping[str, str] | None) -> dict[str, str]:
     """Write a key for all columns under "", as `Formats` has it."""
     return {"": signs} if isinstance(signs, str) else dict(signs or {})
 

@@ -1,12 +1,12 @@
 """A file's columns looked at once, so that its mapping writes canonical values to bronze."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from storecast.ingestion.contracts import silver_types
-from storecast.ingestion.sources.base import MALFORMED, Feed, SourceFileError
+from storecast.ingestion.sources.base import MALFORMED, Feed, MappingError
 from storecast.ingestion.values import ids, moments, numbers
-from storecast.ingestion.values.formats import Ask, Formats, UnclearValuesError, are_few, sql_text, trimmed
+from storecast.ingestion.values.formats import Ask, Formats, UnclearValuesError, sql_text, trimmed
 from storecast.warehouse.database import quote
 
 NUMBERS = frozenset({"DOUBLE", "BIGINT"})
@@ -18,7 +18,7 @@ def read_values(feed: Feed, path: str, ask: Ask) -> Feed:
     """Return the feed with expressions that write this file's values canonically, as its own columns are written.
 
     `ask` queries the file's rows, `path` is what the source calls it. A feed without `formats` is canonical already.
-    Raises `SourceFileError` naming file, feed, column and what to write where a column can be read in two ways.
+    Raises `MappingError` naming file, feed, column and what to write where a column can be read in two ways.
     """
     if feed.formats is None or feed.entity is None:
         return feed
@@ -26,7 +26,7 @@ def read_values(feed: Feed, path: str, ask: Ask) -> Feed:
         return dataclasses.replace(feed, columns={**feed.columns, **_Look(feed, feed.formats, ask).expressions()})
     except UnclearValuesError as error:
         message = f"{path} (feed {feed.name}): {error}"
-        raise SourceFileError(message) from error
+        raise MappingError(message) from error
 
 
 class _Look:
@@ -62,8 +62,10 @@ class _Look:
     def _first_count(self) -> tuple[set[str], dict[str, ids.Evidence]]:
         """Return the columns that are not plain, and what the ids look like: one query for the whole file."""
         plain = sql_text(numbers.PLAIN)
-        odd = [f"count_if({self._cell(name)} <> '' AND NOT regexp_full_match({self._cell(name)}, {plain}))"
-               for name in self.numbers]
+        odd = [
+            f"count_if({self._cell(name)} <> '' AND NOT regexp_full_match({self._cell(name)}, {plain}))"
+            for name in self.numbers
+        ]
         odd += [f"count_if({moments.needs_reading(self._cell(name))})" for name in self.moments]
         counts = [*odd, *(ids.evidence_sql(self._cell(name)) for name in self.ids)]
         if not counts:
@@ -91,11 +93,11 @@ class _Look:
         for name, evidence in found.items():
             elsewhere = "," if any(each.winner == "," for each in found.values()) else None
             roles = numbers.roles_of(name, evidence, self.formats.decimal, self.formats.thousands, elsewhere)
-            numbers.refuse_unclear(self._place(name), name, evidence, roles, self._decimal_signs(found))
+            numbers.refuse_unclear(self._place(name), name, evidence, roles, self._decimal_signs())
             written[name] = numbers.canonical(self._cell(name), currency, roles)
         return written
 
-    def _decimal_signs(self, found: Mapping[str, numbers.Evidence]) -> dict[str, str]:
+    def _decimal_signs(self) -> dict[str, str]:
         """Return the decimal sign that the mapping gives each number column, to write the key anew."""
         common = self.formats.decimal.get("")
         known = {name: self.formats.decimal.get(name) or common for name in self.numbers}
@@ -109,8 +111,8 @@ class _Look:
             )
             if longer:
                 message = (
-                    f"{self._place(name)} takes one place of the list {path!r}, which holds more in {longer} of {records} "
-                    f"records: write {path}[*] in every column that reads it, which makes one row an item"
+                    f"{self._place(name)} takes one place of the list {path!r}, which holds more in {longer} of "
+                    f"{records} records: write {path}[*] in every column that reads it, which makes one row an item"
                 )
                 raise UnclearValuesError(message)
 
@@ -131,6 +133,6 @@ class _Look:
             for row, first, second, cells in differing:
                 message = (
                     f"{self._place(ours)} is the header of two columns, which differ in {cells} rows "
-                    f"({first!r} and {second!r} in row {row}): write {ours} = \"{theirs} (1)\" or \"{twin}\""
+                    f'({first!r} and {second!r} in row {row}): write {ours} = "{theirs} (1)" or "{twin}"'
                 )
                 raise UnclearValuesError(message)

@@ -1,4 +1,4 @@
-"""Ids as exports write them: blanks around one are no part of it, nor is the `.0` of a whole number that was a float."""
+"""Ids as exports write them: blanks around one are no part of it, nor is the `.0` of a whole number once a float."""
 
 from dataclasses import dataclass
 
@@ -37,8 +37,7 @@ def canonical(expression: str, evidence: Evidence) -> str:
     if not evidence.were_floats:
         return expression
     return (
-        f"CASE WHEN lower({expression}) = 'nan' THEN '' "
-        f"ELSE regexp_replace({expression}, '^(-?\\d+)\\.0$', '\\1') END"
+        f"CASE WHEN lower({expression}) = 'nan' THEN '' ELSE regexp_replace({expression}, '^(-?\\d+)\\.0$', '\\1') END"
     )
 
 

@@ -1,6 +1,6 @@
-"""Moments and days as exports write them: ISO 8601 with all its liberties, epochs, Excel's serial days, formats of one's own.
+"""Moments and days as exports write them: ISO 8601 with its liberties, epochs, Excel's serial days, own formats.
 
-What is canonical already stays. A moment that names an offset, a zone or is an epoch keeps it; all others are the shop's time.
+What is canonical already stays. A moment with an offset or a zone keeps it, an epoch is UTC; the rest is shop time.
 """
 
 import re
@@ -36,7 +36,8 @@ _DAYS_TO_1970 = 25_569
 
 _WORD = re.compile(r"(?<![A-Za-z])[A-Z]{3,5}(?![A-Za-z])")
 _CALENDAR_WORDS = frozenset(
-    "JAN FEB MAR APR MAY JUN JUL AUG SEP SEPT OCT NOV DEC JUNE JULY MARCH APRIL MON TUE WED THU FRI SAT SUN".split()
+    {"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "SEPT", "OCT", "NOV", "DEC"}
+    | {"MARCH", "APRIL", "JUNE", "JULY", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"}
 )
 
 
@@ -147,7 +148,7 @@ def refuse_swapped_days(column: Column, formats: Formats, rows: str, ask: Ask) -
     if swapped > fitting:
         message = (
             f"{column.place} fits date_format {pattern!r} in {fitting} of {filled} cells, "
-            f"but {mirror!r} in {swapped}: day and month are swapped; write date_format = \"{mirror}\""
+            f'but {mirror!r} in {swapped}: day and month are swapped; write date_format = "{mirror}"'
         )
         raise UnclearValuesError(message)
 
@@ -171,7 +172,7 @@ def parsed_sql(expression: str, pattern: str, offsets: Mapping[str, str]) -> str
 
 
 def _recognised(expression: str, offsets: Mapping[str, str], shapes: Iterable[str]) -> str:
-    """Return the SQL that writes the forms that need no key canonically; the column itself where it has none of them."""
+    """Return the SQL that writes the forms that need no key canonically; the column itself where it has none."""
     forms = {
         _LOOSE: _loose(expression, offsets),
         _BASIC: _basic(expression),
@@ -184,7 +185,9 @@ def _recognised(expression: str, offsets: Mapping[str, str], shapes: Iterable[st
     present = [form for form in forms if any(re.fullmatch(form, shape) for shape in others)]
     if not present:
         return expression
-    branches = " ".join(f"WHEN regexp_full_match({expression}, {sql_text(form)}) THEN {forms[form]}" for form in present)
+    branches = " ".join(
+        f"WHEN regexp_full_match({expression}, {sql_text(form)}) THEN {forms[form]}" for form in present
+    )
     return f"coalesce(CASE {branches} END, {expression})"
 
 
@@ -193,7 +196,9 @@ def _loose(expression: str, offsets: Mapping[str, str]) -> str:
         f"regexp_extract({expression}, {sql_text(_LOOSE)}, {group})" for group in range(1, 6)
     )
     clock = f"' ' || {time} || coalesce(nullif({seconds}, ''), ':00') || replace({fraction}, ',', '.')"
-    offset = f"CASE WHEN regexp_full_match({zone}, '[A-Z]{{3,5}}') THEN {_offset_sql(zone, offsets)} ELSE upper({zone}) END"
+    offset = (
+        f"CASE WHEN regexp_full_match({zone}, '[A-Z]{{3,5}}') THEN {_offset_sql(zone, offsets)} ELSE upper({zone}) END"
+    )
     return f"translate({day}, '/.', '--') || CASE WHEN {time} = '' THEN '' ELSE {clock} || {offset} END"
 
 
@@ -229,4 +234,5 @@ def _offset_sql(word: str, offsets: Mapping[str, str]) -> str:
 def _day_of(moment: str, timezone: str) -> str:
     """Return the shop's day of a canonical moment that has an offset; what has none is the shop's time already."""
     day = f"CAST(CAST(timezone({sql_text(timezone)}, try_cast({moment} AS TIMESTAMPTZ)) AS DATE) AS VARCHAR)"
-    return f"CASE WHEN regexp_full_match({moment}, {sql_text(OFFSET_MOMENT)}) THEN coalesce({day}, {moment}) ELSE {moment} END"
+    has_offset = f"regexp_full_match({moment}, {sql_text(OFFSET_MOMENT)})"
+    return f"CASE WHEN {has_offset} THEN coalesce({day}, {moment}) ELSE {moment} END"

@@ -1,7 +1,7 @@
 """Numbers as exports write them: thousands, decimal signs, currency signs, a minus behind.
 
-A number that can be read in one way only is read so. One that can be read in two (`1.500`) is read as the column's other
-numbers are written; where they do not say and the mapping does not either, the file is refused.
+A number that can be read in one way only is read so. One that can be read in two (`1.500`) is read as the column's
+other numbers are written; where they do not say and the mapping does not either, the file is refused.
 """
 
 import re
@@ -130,8 +130,8 @@ def refuse_unclear(
         small, large = both_readings(example, sign)
         written = ", ".join(f'{name} = "{key}"' for name, key in {**keys, column: sign}.items())
         message = (
-            f"{place} holds {example!r} and the like in {cells} of {evidence.filled} cells: that is {small} or {large}, "
-            f"and nothing else in the column says which; write decimal = {{ {written} }} for {small}, "
+            f"{place} holds {example!r} and the like in {cells} of {evidence.filled} cells: that is {small} or "
+            f"{large}, and nothing else in the column says which; write decimal = {{ {written} }} for {small}, "
             f'with {column} = "{OTHER[sign]}" for {large}'
         )
         raise UnclearValuesError(message)
@@ -167,20 +167,18 @@ def shapes_sql(expression: str, rows: str, currency: str) -> str:
 
 
 def canonical(expression: str, currency: str, roles: Mapping[str, Role]) -> str:
-    """Write numbers plainly; what is none stays, and what is open to two readings names both, for the contract to judge.
-
-    `expression` is evaluated once a reading: give it a column or another cheap one.
-    """
+    """Write numbers plainly; what is none stays, and what is open names both readings, for the contract to judge."""
     number = bare(expression, currency)
     opens = " ".join(
         f"WHEN regexp_full_match({number}, {sql_text(_OPEN[sign])}) THEN {_opened(expression, number, sign, role)}"
         for sign, role in roles.items()
     )
+    point = f"translate({number}, {sql_text(", '")}, '')"
+    comma = f"replace(translate({number}, {sql_text(". '")}, ''), ',', '.')"
     return (
         f"CASE WHEN regexp_full_match({expression}, {sql_text(PLAIN)}) THEN {expression} {opens} "
-        f"WHEN regexp_full_match({number}, {sql_text(_POINT)}) THEN translate({number}, {sql_text(', ' + chr(39))}, '') "
-        f"WHEN regexp_full_match({number}, {sql_text(_COMMA)}) "
-        f"THEN replace(translate({number}, {sql_text('. ' + chr(39))}, ''), ',', '.') ELSE {expression} END"
+        f"WHEN regexp_full_match({number}, {sql_text(_POINT)}) THEN {point} "
+        f"WHEN regexp_full_match({number}, {sql_text(_COMMA)}) THEN {comma} ELSE {expression} END"
     )
 
 

@@ -1,6 +1,6 @@
-"""Products that are written in several ways: found so that somebody is told, whether they are read as one or stay apart."""
+"""Products that are spelled in several ways: found so that somebody is told, read as one or not."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from storecast.ingestion.sources.base import Feed
 from storecast.ingestion.values.formats import sql_text
@@ -13,8 +13,8 @@ SHOWN = 5
 def spellings_sql(entity: str, feeds: Iterable[Feed]) -> str:
     """Return the query of an entity's products of several spellings, with one parameter: the files just loaded.
 
-    A row a product: its spellings in the source, and the ids they are read as. Spellings differ by blanks, the `.0` of a
-    float or zeros in front.
+    A row a product: its spellings in the source, and the ids they are read as. Spellings differ by blanks, the `.0` of
+    a float or zeros in front.
     """
     cells = {feed.name: path for feed in feeds if (path := _path_in_raw(feed))}
     cases = " ".join(
@@ -39,7 +39,9 @@ def sentences(entity: str, found: Sequence[tuple[Sequence[str], Sequence[str]]])
     merged = [spellings for spellings, products in found if len(products) == 1]
     apart = [spellings for spellings, products in found if len(products) > 1]
     fates = (("read as one", merged), ("kept apart", apart))
-    return [f"{entity}: products spelled in several ways and {fate}: {_shown(groups)}" for fate, groups in fates if groups]
+    return [
+        f"{entity}: products spelled in several ways and {fate}: {_shown(groups)}" for fate, groups in fates if groups
+    ]
 
 
 def _shown(groups: Sequence[Sequence[str]]) -> str:

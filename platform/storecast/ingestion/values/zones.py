@@ -1,4 +1,4 @@
-"""Abbreviations of time zones: the shop's own zone says what they mean, then common use; ambiguous ones stay unknown."""
+"""Abbreviations of time zones: the shop's own zone says what they mean, then common use; others stay unknown."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
