@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from storecast.ingestion.reading.counting import count_lines
 from storecast.ingestion.reading.csv_files import STRAY_QUOTE, UNQUOTED, CsvFile, Dialect, read_csv
 
+COMMAS = Dialect()
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=30)
 
 
@@ -17,7 +18,7 @@ def rows_of(path: Path, content: bytes, delimiter: str = ",", encoding: str = "u
     return file.header, list(file.rows)
 
 
-def opened(path: Path, content: bytes, dialect: Dialect = Dialect()) -> CsvFile:
+def opened(path: Path, content: bytes, dialect: Dialect = COMMAS) -> CsvFile:
     path.write_bytes(content)
     return read_csv(path, dialect)
 
@@ -70,7 +71,12 @@ def test_any_text_in_a_cell_comes_back_word_for_word(tmp_path: Path, cells: list
 
 def swallowing(rows: int) -> bytes:
     """Return a file of which the second row's name begins with a quote that nothing closes."""
-    lines = ["id,name,units,price", "1,Pot,2,3.00", '2,"Best pot,4,5.00', *(f"{n},Pot,1,3.00" for n in range(3, rows + 1))]
+    lines = [
+        "id,name,units,price",
+        "1,Pot,2,3.00",
+        '2,"Best pot,4,5.00',
+        *(f"{n},Pot,1,3.00" for n in range(3, rows + 1)),
+    ]
     return "\n".join(lines).encode() + b"\n"
 
 

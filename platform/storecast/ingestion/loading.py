@@ -6,7 +6,7 @@ next run as long as it lies in the source's folder.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import pandas as pd
 from storecast.ingestion.contracts import (
     ENTITIES,
     OPS_TABLES,
-    LandedFiles,
     bronze_ddl,
     bronze_types,
     table_ddl,
@@ -30,6 +29,10 @@ from storecast.warehouse.database import insert_rows, quote
 
 GROUP_ROWS = 500_000
 """So many rows are read before the warehouse is asked for: opening it costs more than a small file's rows."""
+
+
+NOTED_TYPES = {"lines": "Int64", "note": "string", "reason": "string"}
+"""Columns that are often all null, whose type pandas would guess."""
 
 
 @dataclass(frozen=True)
@@ -102,22 +105,6 @@ def _stored_columns(warehouse: Warehouse) -> dict[str, list[str]]:
         "FROM information_schema.columns WHERE table_schema IN ('bronze', 'ops') GROUP BY stored"
     )
     return {row.stored: list(row.names) for row in stored.itertuples()}
-
-
-def landed_table(warehouse: Warehouse, landed: Sequence[LandedFile]) -> pd.DataFrame:
-    """Return what landed as `ops.landed_files` holds it, with what is known of what is loaded already."""
-    ensure_tables(warehouse)
-    loads = warehouse.read(
-        "SELECT feed, file_sha256, lines, rows, reason, coalesce(reason, note) AS note FROM ops.loads"
-    )
-    columns = list(LandedFiles.to_schema().columns)
-    files = pd.DataFrame([asdict(file) for file in landed]).rename(columns={"state": "kept"})
-    entries = files.merge(loads.drop_duplicates(["feed", "file_sha256"]), on=["feed", "file_sha256"], how="left")
-    entries["state"] = "landed"
-    entries.loc[entries["rows"].notna(), "state"] = "loaded"
-    entries.loc[entries["reason"].notna(), "state"] = "set aside"
-    entries.loc[entries["kept"] == "let go", "state"] = "let go"
-    return entries[columns].astype({"rows": "Int64", "lines": "Int64"})
 
 
 def load_entity(
@@ -232,7 +219,7 @@ def _write(warehouse: Warehouse, staging: Staging, waiting: list[_Staged], now: 
         return 0
     entity = staging.entity
     columns = ", ".join(map(quote, bronze_types(entity)))
-    noted = pd.DataFrame([_noted(staged, entity, now) for staged in waiting]).astype({"lines": "Int64"})
+    noted = pd.DataFrame([_noted(staged, entity, now) for staged in waiting]).astype(NOTED_TYPES)
     with warehouse.writing() as connection:
         _unload(connection, entity, [(staged.load.feed.name, staged.load.file.file_sha256) for staged in waiting])
         connection.register("staged", staging.reader())
