@@ -31,6 +31,7 @@ from storecast.warehouse.contracts import sql_types
 from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, SettingsResource, WarehouseResource, table
 
 ROOM = "ingestion"
+SHOWN = 20
 YEARS_AHEAD = 2
 LANDED_FILES = dg.AssetKey(["ops", "landed_files"])
 QUARANTINE = dg.AssetKey(["ops", "quarantine"])
@@ -98,9 +99,9 @@ def _bronze(entity: Entity) -> dg.AssetsDefinition:
             entity.name,
             shop.landing_dir,
             _now(),
-            on_file=lambda path, count: context.log.info(f"{path}: {count:,} rows to bronze.{entity.name}"),
+            report=context.log.info,
         )
-        for reason in loaded.set_aside:
+        for reason in loaded.set_aside[:SHOWN]:
             context.log.warning(f"set aside: {reason}")
         total = warehouse.open().count_rows([f"bronze.{entity.name}"])[f"bronze.{entity.name}"]
         done = {"rows_loaded": loaded.rows, "files_set_aside": len(loaded.set_aside), "dagster/row_count": total}

@@ -7,6 +7,7 @@ below are what a row must keep to get from one to the other.
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -245,6 +246,7 @@ DAYS = {
 """The column that says which day a row is about, of the entities that have one."""
 
 
+@cache
 def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 

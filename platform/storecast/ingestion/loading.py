@@ -31,6 +31,9 @@ GROUP_ROWS = 500_000
 """So many rows are read before the warehouse is asked for: opening it costs more than a small file's rows."""
 
 
+TOLD_ONE_BY_ONE, TOLD_EVERY = 100, 1_000
+"""Each line is an event that Dagster stores: a line a file would take longer than the file."""
+
 NOTED_TYPES = {"lines": "Int64", "note": "string", "reason": "string"}
 """Columns that are often all null, whose type pandas would guess."""
 
@@ -114,13 +117,13 @@ def load_entity(
     entity: str,
     landing_dir: Path,
     now: datetime,
-    on_file: Callable[[str, int], None] = lambda _path, _rows: None,
+    report: Callable[[str], None] = lambda _line: None,
 ) -> Loaded:
     """Bring an entity's bronze table up to date, and return the rows loaded and the reasons of what was set aside.
 
     Files are written in groups, each one transaction: a file is wholly there or not at all. `now` (UTC) is noted as
-    `loaded_at`; `on_file` is told each file's path and rows. Raises `MappingError` where a feed's mapping fits none of
-    the files that its feed ever had.
+    `loaded_at`; `report` is told each file, or of many files each thousand. Raises `MappingError` where a feed's
+    mapping fits none of the files that its feed ever had.
     """
     ensure_tables(warehouse)
     plan = plan_loads(warehouse, source, landed, entity)
@@ -130,8 +133,9 @@ def load_entity(
             _note_deliveries(connection, entity, plan.delivered, now)
     loaded = Loaded()
     waiting: list[_Staged] = []
+    rows_waiting = 0
     with Staging(entity, landing_dir) as staging:
-        for load in plan.pending:
+        for number, load in enumerate(plan.pending, start=1):
             staged = _stage(staging, load, plan.owners)
             if staged.reason is not None:
                 if not load.file.is_present:
@@ -139,9 +143,14 @@ def load_entity(
                 loaded.set_aside.append(staged.reason)
                 loaded.misfits.extend([load.feed.name] if staged.is_misfit else [])
             waiting.append(staged)
-            on_file(load.file.path, staged.rows)
-            if sum(other.rows for other in waiting) >= GROUP_ROWS:
+            rows_waiting += staged.rows
+            if len(plan.pending) <= TOLD_ONE_BY_ONE:
+                report(f"{load.file.path}: {staged.rows:,} rows to bronze.{entity}")
+            elif number % TOLD_EVERY == 0:
+                report(f"{number:,} of {len(plan.pending):,} files read for bronze.{entity}")
+            if rows_waiting >= GROUP_ROWS:
                 loaded.rows += _write(warehouse, staging, waiting, now)
+                rows_waiting = 0
         loaded.rows += _write(warehouse, staging, waiting, now)
     _refuse_misfits(warehouse, entity, loaded)
     return loaded

@@ -104,7 +104,7 @@ def landed_table(warehouse: Warehouse, source: Source, landed: Sequence[LandedFi
     newer = {own.file_sha256: own.newer_sha256 for own in found if not own.is_by_day}
     paths = dict(zip(files["file_sha256"], files["path"], strict=True))
     joined = {feed.name for feed in source.feeds if feed.entity is None}
-    files["note"] = files["reason"].fillna(files["note"])
+    files["note"] = files["reason"].where(files["reason"].notna(), files["note"])
     is_kept = files["state"] == "kept"
     is_unread = files["rows"].isna() | files["reason"].notna()
     files["state"] = "loaded"
