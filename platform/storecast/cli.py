@@ -120,6 +120,44 @@ def quarantine(entity: str | None, limit: int, data_dir: Path | None) -> None:
     click.echo(rows.to_string(index=False) if len(rows) else "no row is in quarantine")
 
 
+@main.group()
+def landed() -> None:
+    """List the files that landed from the source, or let one go that landed by mistake."""
+
+
+@landed.command(name="list")
+@click.option("--all", "shows_all", is_flag=True, help="Those too that were replaced or let go.")
+@data_dir_option
+@reporting_errors
+def landed_list(data_dir: Path | None, *, shows_all: bool) -> None:
+    """List the landed files: hash, state, delivery, feed, path, rows, and what is to be said of it."""
+    from storecast.landed_files import list_landed  # noqa: PLC0415 - as for `run`
+
+    click.echo(list_landed(_settings(data_dir), shows_all=shows_all))
+
+
+@landed.command(name="forget")
+@click.argument("file")
+@data_dir_option
+@reporting_errors
+def landed_forget(file: str, data_dir: Path | None) -> None:
+    """Let go of FILE, a path as `landed list` shows it or the first digits of a hash: its rows no longer count."""
+    from storecast.landed_files import let_go  # noqa: PLC0415 - as for `run`
+
+    click.echo(let_go(_settings(data_dir), file))
+
+
+@landed.command(name="restore")
+@click.argument("file")
+@data_dir_option
+@reporting_errors
+def landed_restore(file: str, data_dir: Path | None) -> None:
+    """Take back FILE that was let go of."""
+    from storecast.landed_files import take_back  # noqa: PLC0415 - as for `run`
+
+    click.echo(take_back(_settings(data_dir), file))
+
+
 @main.command(name="what-if")
 @click.option("--product", "product_id", required=True, help="The product's id, as in gold.demand_forecasts.")
 @click.option("--channel", help="Only in this channel (default: in all that sell it).")

@@ -81,13 +81,13 @@ values.status = { "weg" = "shipped" }
     assert (row["order_id"], row["customer_id"], row["status"], row["channel"]) == ("1", "é", "shipped", "web")
 
 
-def test_a_column_that_the_file_lacks_is_an_error_naming_file_column_and_the_closest(shop) -> None:
+def test_a_file_that_lacks_a_column_is_set_aside_naming_file_column_and_the_closest(shop) -> None:
     mapping = config(shop, lines("*.csv"))
     shop.write("in/good.csv", 'Nr,Datum,"Artikel ""A""; --",Menge,Preis\n1,2025-03-01,x,1,2\n')
     shop.write("in/bad.csv", 'Nr,Datum,"Artikel ""A""; --",menge,Preis\n1,2025-03-01,x,1,2\n')
-    with pytest.raises(SourceFileError) as error:
-        shop.ingest(files(mapping))
-    assert str(error.value) == (
+    shop.ingest(files(mapping))
+    [note] = shop.warehouse.read("SELECT note FROM ops.landed_files WHERE state = 'set aside'")["note"]
+    assert note == (
         "bad.csv (feed till) has no column 'Menge'; "
         "it has 'Nr', 'Datum', 'Artikel \"A\"; --', 'menge', 'Preis'; did you mean 'menge'?"
     )

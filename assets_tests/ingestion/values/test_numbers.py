@@ -118,7 +118,8 @@ def test_a_columns_own_numbers_say_what_a_point_and_a_comma_are(export, prices: 
 
 
 UNCLEAR = (
-    r"f\.csv \(feed order_lines\): quantity \('qty'\) holds '1\.500' and the like in 3 of 3 cells: that is 1\.5 or 1500"
+    r"f\.csv \(feed order_lines\): quantity \('qty'\) holds '1\.500' and the like in 3 of 3 cells: "
+    r"that is 1\.5 or 1500"
 )
 
 

@@ -22,14 +22,20 @@ from storecast.ingestion.holidays import public_holidays as holidays_of
 from storecast.ingestion.judging import judge
 from storecast.ingestion.landing import land
 from storecast.ingestion.landing import landed_files as files_landed
-from storecast.ingestion.loading import landed_table, load_entity
+from storecast.ingestion.loading import ensure_tables, load_entity
 from storecast.ingestion.reconciliation import imbalances, reconcile
 from storecast.ingestion.sources import Source, resolve_source
-from storecast.ingestion.withdrawing import note_states, withdraw, withdrawals
+from storecast.ingestion.withdrawing import landed_table, withdraw, withdrawals
 from storecast.settings import Settings
+<<<<<<< HEAD
 from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, PROGRESS, SettingsResource, WarehouseResource, table
+=======
+from storecast.warehouse.contracts import sql_types
+from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, SettingsResource, WarehouseResource, table
+>>>>>>> main
 
 ROOM = "ingestion"
+SHOWN = 20
 YEARS_AHEAD = 2
 LANDED_FILES = dg.AssetKey(["ops", "landed_files"])
 QUARANTINE = dg.AssetKey(["ops", "quarantine"])
@@ -52,7 +58,8 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         shop = settings.get()
         source, now = resolve_source(shop), _now()
         landed = land(source, shop.landing_dir, now)
-        files = landed_table(warehouse.open(), landed)
+        ensure_tables(warehouse.open())
+        files = landed_table(warehouse.open(), source, landed)
         new = sum(file.landed_at == now for file in landed)
         return dg.Output(files, metadata={"new_files": new, "bytes": int(files["bytes"].sum())})
 
@@ -96,9 +103,9 @@ def _bronze(entity: Entity) -> dg.AssetsDefinition:
             entity.name,
             shop.landing_dir,
             _now(),
-            on_file=lambda path, count: context.log.info(f"{path}: {count:,} rows to bronze.{entity.name}"),
+            report=context.log.info,
         )
-        for reason in loaded.set_aside:
+        for reason in loaded.set_aside[:SHOWN]:
             context.log.warning(f"set aside: {reason}")
         total = warehouse.open().count_rows([f"bronze.{entity.name}"])[f"bronze.{entity.name}"]
         done = {"rows_loaded": loaded.rows, "files_set_aside": len(loaded.set_aside), "dagster/row_count": total}
@@ -134,7 +141,8 @@ def withdrawn_rows(
     source = resolve_source(shop)
     landed = files_landed(source, shop.landing_dir)
     rows = withdraw(warehouse.open(), source, landed, _now())
-    note_states(warehouse.open(), source, landed)
+    files = landed_table(warehouse.open(), source, landed)
+    warehouse.open().replace_table("ops.landed_files", files, sql_types(LandedFiles))
     for line in withdrawals(rows, landed):
         context.log.info(line)
     return dg.MaterializeResult(metadata={"dagster/row_count": len(rows)})

@@ -2,7 +2,14 @@
 
 import dagster as dg
 
-from storecast.ingestion.contracts import ENTITIES, LandedFiles, PublicHolidays, Quarantine, Reconciliation
+from storecast.ingestion.contracts import (
+    ENTITIES,
+    LandedFiles,
+    PublicHolidays,
+    Quarantine,
+    Reconciliation,
+    WithdrawnRows,
+)
 from storecast.ingestion.reconciliation import imbalances
 from storecast.warehouse.checks import contract_checks
 from storecast.warehouse.resources import WarehouseResource
@@ -10,9 +17,21 @@ from storecast.warehouse.resources import WarehouseResource
 SHOWN = 10
 
 
+@dg.asset_check(asset=dg.AssetKey(["ops", "withdrawn_rows"]))
+def every_file_was_read(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No file of the source is set aside; those that are do not keep the others from being loaded."""
+    files = warehouse.read("SELECT path, note FROM ops.landed_files WHERE state = 'set aside' ORDER BY path")
+    return dg.AssetCheckResult(
+        passed=files.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(files["note"][:SHOWN]) or "every file was read",
+        metadata={"files_set_aside": len(files)},
+    )
+
+
 @dg.asset_check(asset=dg.AssetKey(["ops", "reconciliation"]), blocking=True)
 def every_row_is_accounted_for(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """For every entity and file: rows in = rows in silver + rows in quarantine + duplicates."""
+    """For every entity and file: rows in = rows in silver + rows in quarantine + duplicates + withdrawn rows."""
     counts = warehouse.read("SELECT * FROM ops.reconciliation ORDER BY entity, file_sha256")
     wrong = imbalances(counts)
     return dg.AssetCheckResult(
@@ -50,8 +69,10 @@ CHECKS = [
             "ops.landed_files": LandedFiles,
             "ops.quarantine": Quarantine,
             "ops.reconciliation": Reconciliation,
+            "ops.withdrawn_rows": WithdrawnRows,
         }
     ),
     *map(_nothing_lost, ENTITIES),
+    every_file_was_read,
     every_row_is_accounted_for,
 ]

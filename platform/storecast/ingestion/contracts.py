@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -253,6 +254,7 @@ DAYS = {
 """The column that says which day a row is about, of the entities that have one."""
 
 
+@cache
 def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 

@@ -91,7 +91,17 @@ FEED_STOPPED = "feed_stopped"
 QUARANTINE_RATE = "quarantine_rate"
 BIAS = "bias"
 WORSE_THAN_NAIVE = "worse_than_naive"
-INCIDENT_KINDS = (RUN_FAILURE, STALE_FORECASTS, FEED_STOPPED, QUARANTINE_RATE, BIAS, WORSE_THAN_NAIVE, CHECK_FAILURE)
+FILE_SET_ASIDE = "file_set_aside"
+INCIDENT_KINDS = (
+    RUN_FAILURE,
+    STALE_FORECASTS,
+    FEED_STOPPED,
+    FILE_SET_ASIDE,
+    QUARANTINE_RATE,
+    BIAS,
+    WORSE_THAN_NAIVE,
+    CHECK_FAILURE,
+)
 """What an incident can be, the most urgent first."""
 
 WARNING = "warning"

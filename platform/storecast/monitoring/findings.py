@@ -98,6 +98,13 @@ WORSE_SQL = """
 """
 
 
+SET_ASIDE_SQL = """
+    select path as subject, min(note) as note
+    from ops.landed_files where state = 'set aside' group by path order by path
+"""
+"""Files of the source that could not be read as their feed says."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """From where on something is an incident."""
@@ -142,6 +149,7 @@ def judge_tables(query: Query, exists: Callable[[str], bool], limits: Limits, no
         c.STALE_FORECASTS: (("gold.demand_forecasts", "ops.product_partitions", "ops.landed_files"), _stale),
         c.FEED_STOPPED: ((*FEEDS, "ops.landed_files"), _stopped),
         c.QUARANTINE_RATE: (("ops.reconciliation", "ops.landed_files"), _quarantined),
+        c.FILE_SET_ASIDE: (("ops.landed_files",), _set_aside),
         c.BIAS: (("gold.forecast_accuracy",), _biased),
         c.WORSE_THAN_NAIVE: (("gold.forecast_accuracy",), _worse),
     }
@@ -193,6 +201,17 @@ def _quarantined(query: Query, limits: Limits, now: datetime) -> list[dict[str, 
             step = f"`storecast quarantine --entity {row['subject']}` says why, row by row"
             found.append(_found(row["subject"], severity, message, step))
     return found
+
+
+def _set_aside(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]]:  # noqa: ARG001 - one signature
+    step = (
+        "put the mended file into its place, or take it away; `storecast landed forget FILE` lets it go, "
+        "`storecast landed list` names them all"
+    )
+    return [
+        _found(row["subject"], c.ERROR, str(row["note"]).removeprefix(row["subject"]).strip(), step)
+        for row in query(SET_ASIDE_SQL, {}).to_dict("records")
+    ]
 
 
 def least_share(hits: int, of: int) -> float:

@@ -38,7 +38,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from storecast.ingestion.contracts import ENTITIES
+from storecast.ingestion.contracts import DAYS, ENTITIES
 from storecast.ingestion.reading.csv_files import Dialect
 from storecast.ingestion.sources.base import Delivery, Feed, Format, Kind, Source
 from storecast.ingestion.sources.expressions import json_text, renamed, text
@@ -97,6 +97,9 @@ class FeedMapping(BaseModel):
     def _maps_an_entity(self) -> Self:
         if self.entity not in ENTITIES:
             message = f"entity {self.entity!r} is unknown; there are {', '.join(ENTITIES)}"
+            raise ValueError(message)
+        if self.delivery == "periods" and self.entity not in DAYS:
+            message = f"delivery 'periods' replaces days, and {self.entity} has none; write 'snapshots' or leave it out"
             raise ValueError(message)
         entity = ENTITIES[self.entity]
         mapped = {*self.columns, *self.constants}
