@@ -27,12 +27,8 @@ from storecast.ingestion.reconciliation import imbalances, reconcile
 from storecast.ingestion.sources import Source, resolve_source
 from storecast.ingestion.withdrawing import landed_table, withdraw, withdrawals
 from storecast.settings import Settings
-<<<<<<< HEAD
-from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, PROGRESS, SettingsResource, WarehouseResource, table
-=======
 from storecast.warehouse.contracts import sql_types
-from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, SettingsResource, WarehouseResource, table
->>>>>>> main
+from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, PROGRESS, SettingsResource, WarehouseResource, table
 
 ROOM = "ingestion"
 SHOWN = 20
