@@ -41,8 +41,9 @@ CLEAR = [
 
 def read(text: str, roles: dict | None = None, currency: str = "EUR") -> float | None:
     """Read one number as mapping and silver do."""
-    sql = numbers.canonical("x", currency, roles or {".": "unknown", ",": "unknown"})
-    row = duckdb.execute(f"SELECT try_cast({sql} AS DOUBLE) FROM (SELECT CAST(? AS VARCHAR) AS x)", [text]).fetchone()
+    sql = numbers.canonical("x", "number", roles or {".": "unknown", ",": "unknown"})
+    cell = f"SELECT x, {numbers.bare('x', currency)} AS number FROM (SELECT CAST(? AS VARCHAR) AS x)"
+    row = duckdb.execute(f"SELECT try_cast({sql} AS DOUBLE) FROM ({cell})", [text]).fetchone()
     assert row is not None
     return row[0]
 

@@ -1,7 +1,6 @@
 """A file's columns looked at once, so that its mapping writes canonical values to bronze."""
 
 import dataclasses
-from collections.abc import Sequence
 
 from storecast.ingestion.contracts import silver_types
 from storecast.ingestion.sources.base import MALFORMED, Feed, MappingError
@@ -23,10 +22,16 @@ def read_values(feed: Feed, path: str, ask: Ask) -> Feed:
     if feed.formats is None or feed.entity is None:
         return feed
     try:
-        return dataclasses.replace(feed, columns={**feed.columns, **_Look(feed, feed.formats, ask).expressions()})
+        look = _Look(feed, feed.formats, ask)
+        written = look.expressions()
+        return dataclasses.replace(feed, columns={**feed.columns, **written}, rows=look.rows_with_bare_numbers())
     except UnclearValuesError as error:
         message = f"{path} (feed {feed.name}): {error}"
         raise MappingError(message) from error
+
+
+def _bare_column(name: str) -> str:
+    return quote(f"bare {name}")
 
 
 class _Look:
@@ -42,6 +47,7 @@ class _Look:
         self.days = frozenset(name for name in formats.columns if kinds[name] == "DATE")
         self.moments = [name for name in formats.columns if kinds[name] in MOMENTS]
         self.ids = [name for name in formats.columns if name.endswith(ID)]
+        self.odd_numbers: list[str] = []
 
     def expressions(self) -> dict[str, str]:
         """Return the expression of each column that is not canonical as it is."""
@@ -51,7 +57,16 @@ class _Look:
         written = {name: ids.canonical(self._cell(name), found) for name, found in found_ids.items()}
         odd_moments = [name for name in self.moments if name in odd or self.formats.date_format]
         written |= {name: self._moments(name) for name in odd_moments}
-        return written | self._numbers([name for name in self.numbers if name in odd])
+        self.odd_numbers = [name for name in self.numbers if name in odd]
+        return written | self._numbers()
+
+    def rows_with_bare_numbers(self) -> str:
+        """Return the feed's rows with a column of bare numbers beside each column that is not plain."""
+        bare = [
+            f"{numbers.bare(self._cell(name), self.formats.currency)} AS {_bare_column(name)}"
+            for name in self.odd_numbers
+        ]
+        return f"(SELECT *, {', '.join(bare)} FROM {self.feed.rows})" if bare else self.feed.rows
 
     def _cell(self, name: str) -> str:
         return self.feed.columns[name]
@@ -83,18 +98,18 @@ class _Look:
         moments.refuse_swapped_days(column, self.formats, self.rows, self.ask)
         return moments.canonical(column, self.formats, self.ask(moments.shapes_sql(column.expression, self.rows)))
 
-    def _numbers(self, names: Sequence[str]) -> dict[str, str]:
+    def _numbers(self) -> dict[str, str]:
         currency = self.formats.currency
         found = {
             name: numbers.evidence_of(self.ask(numbers.shapes_sql(self._cell(name), self.rows, currency)), currency)
-            for name in names
+            for name in self.odd_numbers
         }
         written = {}
         for name, evidence in found.items():
             elsewhere = "," if any(each.winner == "," for each in found.values()) else None
             roles = numbers.roles_of(name, evidence, self.formats.decimal, self.formats.thousands, elsewhere)
             numbers.refuse_unclear(self._place(name), name, evidence, roles, self._decimal_signs())
-            written[name] = numbers.canonical(self._cell(name), currency, roles)
+            written[name] = numbers.canonical(self._cell(name), _bare_column(name), roles)
         return written
 
     def _decimal_signs(self) -> dict[str, str]:

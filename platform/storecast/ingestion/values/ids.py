@@ -25,10 +25,10 @@ class Evidence:
 
 def evidence_sql(expression: str) -> str:
     """Return the four counts of `Evidence` as SQL aggregates."""
+    whole = f"suffix({expression}, '.0') AND regexp_full_match({expression}, '{_WHOLE}')"
+    broken = f"contains({expression}, '.') AND regexp_full_match({expression}, '{_BROKEN}')"
     return (
-        f"count(nullif({expression}, '')), count(*) FILTER (regexp_full_match({expression}, '{_WHOLE}')), "
-        f"count(*) FILTER (regexp_full_match({expression}, '{_BROKEN}')), "
-        f"count(*) FILTER (lower({expression}) = 'nan')"
+        f"count(nullif({expression}, '')), count_if({whole}), count_if({broken}), count_if(lower({expression}) = 'nan')"
     )
 
 

@@ -166,9 +166,11 @@ def shapes_sql(expression: str, rows: str, currency: str) -> str:
     )
 
 
-def canonical(expression: str, currency: str, roles: Mapping[str, Role]) -> str:
-    """Write numbers plainly; what is none stays, and what is open names both readings, for the contract to judge."""
-    number = bare(expression, currency)
+def canonical(expression: str, number: str, roles: Mapping[str, Role]) -> str:
+    """Write numbers plainly; what is none stays, and what is open names both readings, for the contract to judge.
+
+    `number` is the column of the `bare` numbers: they are looked at many times.
+    """
     opens = " ".join(
         f"WHEN regexp_full_match({number}, {sql_text(_OPEN[sign])}) THEN {_opened(expression, number, sign, role)}"
         for sign, role in roles.items()
