@@ -25,6 +25,9 @@ DELIVERED_BY = ["name", "modified"]
 NOT_AFTER_LANDING = "not_after_landing"
 """Marks a day or moment of something that has happened: at most a day later than the file landed."""
 
+UNLESS_CANCELLED = "unless_cancelled"
+"""Marks what a cancelled line may lack."""
+
 BRONZE_COLUMNS = {
     "source": "VARCHAR",
     "feed": "VARCHAR",
@@ -77,8 +80,8 @@ class OrderLines(pa.DataFrameModel):
     channel: str = _text(required=True)
     product_id: str = _text(required=True)
     product_name: str = _text()
-    quantity: float = _number(required=True, ne=0)
-    unit_price: float = _number(required=True, ge=0)
+    quantity: float = _number(required=True, ne=0, metadata={UNLESS_CANCELLED: True})
+    unit_price: float = _number(required=True, ge=0, metadata={UNLESS_CANCELLED: True})
     customer_id: str = _text()
     seller_id: str = _text()
     status: str = _text(isin=STATUSES)

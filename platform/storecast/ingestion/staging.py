@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from storecast.ingestion.contracts import ENTITIES, bronze_ddl, bronze_types
 from storecast.ingestion.landing import LandedFile
+from storecast.ingestion.orders.completing import completed
 from storecast.ingestion.readers import open_rows
 from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, SourceFileError
 from storecast.warehouse.database import quote
@@ -106,4 +107,6 @@ def mapping_sql(feed: Feed, entity: str) -> str:
         f"CASE WHEN {MALFORMED} IS NULL THEN nullif(CAST({feed.columns.get(name, 'NULL')} AS VARCHAR), '') END"
         for name in ENTITIES[entity].columns
     ]
-    return f"SELECT {', '.join([*identity, *cells])} FROM {feed.rows}"
+    named = zip([*identity, *cells], bronze_types(entity), strict=True)
+    mapped = f"SELECT {', '.join(f'{cell} AS {quote(name)}' for cell, name in named)} FROM {feed.rows}"
+    return completed(mapped, feed, entity)
