@@ -15,7 +15,7 @@ STEPS = 3
 
 
 def random_lines(rng: random.Random, count: int) -> list[dict[str, object]]:
-    """Few customers, products and prices, so that keys and mirror images meet; half without line numbers."""
+    """Few customers, products and prices, so that keys, mirror images and orders meet; a third without line numbers."""
     return [
         {
             "order_id": f"{'C' if quantity < 0 else ''}{rng.randint(1, 40)}",
@@ -24,11 +24,13 @@ def random_lines(rng: random.Random, count: int) -> list[dict[str, object]]:
             "channel": "web",
             "product_id": rng.choice(["21212", "22423", "POST"]),
             "quantity": quantity,
-            "unit_price": rng.choice(["0", "5", "5.0", "7"]),
+            "unit_price": rng.choice(["0", "5", "5.0", "7"]) if quantity else None,
             "customer_id": rng.choice(["ann", "bob", None]),
-            "status": rng.choice([None, None, None, "cancelled"]),
+            "status": rng.choice([None, None, None, "cancelled"]) if quantity > 0 else "cancelled",
+            "updated_at": rng.choice([None, None, FIRST_DAY + timedelta(days=rng.randint(0, 40))]),
+            "occurrence": rng.choice([None, None, 2, 0]),
         }
-        for quantity in rng.choices([1, 2, -1, -2], k=count)
+        for quantity in rng.choices([1, 2, -1, -2, 0], k=count)
     ]
 
 

@@ -41,3 +41,31 @@
         )
     {%- endif -%}
 {%- endmacro %}
+
+{# The accepted rows that survive, with the key they survive by. #}
+{% macro rows_of(staging, surviving) -%}
+    select
+        accepted.* exclude (order_line_id),
+        surviving.order_line_id
+    from {{ ref(staging) }} as accepted
+    inner join {{ ref(surviving) }} as surviving using (file_sha256, row_number)
+{%- endmacro %}
+
+{# The order lines that are not those stored any more, and those stored that are not these any more. #}
+{% macro changed_lines(surviving) -%}
+    select order_line_id
+    from {{ ref(surviving) }}
+    anti join {{ this }} using (order_line_id, {{ lineage() }})
+    union
+    select order_line_id
+    from {{ this }}
+    anti join {{ ref(surviving) }} using (order_line_id, {{ lineage() }})
+{%- endmacro %}
+
+{# After an incremental run: lines that others replace now, or that are gone, leave the table. #}
+{% macro drop_replaced_lines(surviving) -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        where order_line_id not in (select order_line_id from {{ ref(surviving) }})
+    {%- endif -%}
+{%- endmacro %}

@@ -12,6 +12,7 @@ from storecast.ingestion.contracts import (
     Entity,
     LandedFiles,
     Loads,
+    NonProductCodes,
     PublicHolidays,
     Quarantine,
     Reconciliation,
@@ -51,7 +52,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         files = landed_table(warehouse.open(), landed)
         return dg.Output(files, metadata={"new_files": len(landed) - known, "bytes": int(files["bytes"].sum())})
 
-    return [*specs, landed_files, *bronze_tables, loads, public_holidays, quarantine, reconciliation]
+    return [*specs, landed_files, *bronze_tables, loads, non_product_codes, public_holidays, quarantine, reconciliation]
 
 
 def _feed_spec(source: Source, name: str) -> dg.AssetSpec:
@@ -113,6 +114,13 @@ def public_holidays(settings: SettingsResource) -> pd.DataFrame:
     shop = settings.get()
     last = max(file.landed_at for file in read_manifest(shop.landing_dir))
     return holidays_of(resolve_source(shop).country, range(FIRST_MOMENT.year, last.year + YEARS_AHEAD + 1))
+
+
+@dg.asset(**table("bronze.non_product_codes", NonProductCodes, room=ROOM), deps=[LANDED_FILES])
+def non_product_codes(settings: SettingsResource) -> pd.DataFrame:
+    """Ids that the source says are no products, such as shipping or gift cards: one row a pattern."""
+    codes = resolve_source(settings.get()).non_products
+    return pd.DataFrame({"pattern": list(codes), "line_is": list(codes.values())}, dtype="object")
 
 
 @dg.asset(**table("ops.quarantine", Quarantine, room=ROOM), deps=list(BRONZE.values()))

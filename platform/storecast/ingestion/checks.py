@@ -2,7 +2,14 @@
 
 import dagster as dg
 
-from storecast.ingestion.contracts import ENTITIES, LandedFiles, PublicHolidays, Quarantine, Reconciliation
+from storecast.ingestion.contracts import (
+    ENTITIES,
+    LandedFiles,
+    NonProductCodes,
+    PublicHolidays,
+    Quarantine,
+    Reconciliation,
+)
 from storecast.ingestion.reconciliation import imbalances
 from storecast.warehouse.checks import contract_checks
 from storecast.warehouse.resources import WarehouseResource
@@ -46,6 +53,7 @@ def _nothing_lost(entity: str) -> dg.AssetChecksDefinition:
 CHECKS = [
     *contract_checks(
         {
+            "bronze.non_product_codes": NonProductCodes,
             "bronze.public_holidays": PublicHolidays,
             "ops.landed_files": LandedFiles,
             "ops.quarantine": Quarantine,

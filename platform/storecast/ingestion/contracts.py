@@ -35,8 +35,13 @@ BRONZE_COLUMNS = {
     "row_number": "BIGINT",
     "landed_at": "TIMESTAMP",
     "raw": "VARCHAR",
+    "occurrence": "BIGINT",
 }
-"""What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity."""
+"""What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity.
+
+`occurrence` tells rows of one file apart that are alike in all columns: those of one number are copies of one another,
+null is 1, and 0 a row that another one of its file replaces.
+"""
 
 
 def _text(*, required: bool = False, **rules: Any) -> Any:
@@ -47,8 +52,8 @@ def _number(*, required: bool = False, **rules: Any) -> Any:
     return pa.Field(nullable=not required, **rules)
 
 
-def _happened() -> Any:
-    return pa.Field(ge=FIRST_MOMENT, metadata={NOT_AFTER_LANDING: True})
+def _happened(*, required: bool = True) -> Any:
+    return pa.Field(nullable=not required, ge=FIRST_MOMENT, metadata={NOT_AFTER_LANDING: True})
 
 
 def _planned() -> Any:
@@ -87,6 +92,10 @@ class OrderLines(pa.DataFrameModel):
     status: str = _text(isin=STATUSES)
     country: str = _text()
     currency: str = _text()
+    discount: float = _number(ge=0)
+    tax: float = _number()
+    updated_at: pa.DateTime = _happened(required=False)
+    returned_at: pa.DateTime = _happened(required=False)
 
 
 class DailySales(pa.DataFrameModel):
@@ -152,11 +161,13 @@ class Promotions(pa.DataFrameModel):
 
 
 class InventoryLevels(pa.DataFrameModel):
-    """One row a product and day: units on hand at its end."""
+    """One row a product, day and location: units on hand at its end; negative where more was sold than there was."""
 
     product_id: str = _text(required=True)
     date: pa.DateTime = _happened()
-    on_hand_units: float = _number(required=True, ge=0)
+    on_hand_units: float = _number(required=True)
+    location: str = _text()
+    is_selling: str = _text(isin=["yes", "no"])
 
 
 class Sessions(pa.DataFrameModel):
@@ -225,7 +236,7 @@ ENTITIES: dict[str, Entity] = {
         Entity("sellers", Sellers, ("seller_id",), "sellers"),
         Entity("prices", Prices, ("product_id", "channel", "valid_from_date"), "prices"),
         Entity("promotions", Promotions, ("promotion_id", "product_id", "channel"), "promotions"),
-        Entity("inventory_levels", InventoryLevels, ("product_id", "date"), "inventory_levels"),
+        Entity("inventory_levels", InventoryLevels, ("product_id", "date", "location"), "inventory_levels"),
         Entity("sessions", Sessions, ("session_id", "event_number"), "sessions"),
         Entity("ad_spend", AdSpend, ("date", "ad_channel", "campaign"), "ad_spend"),
         Entity("calendar", Calendar, ("date", "event_name", "channel"), "calendar_events"),
@@ -237,7 +248,7 @@ def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 
     >>> silver_types("inventory_levels")
-    {'product_id': 'VARCHAR', 'date': 'DATE', 'on_hand_units': 'DOUBLE'}
+    {'product_id': 'VARCHAR', 'date': 'DATE', 'on_hand_units': 'DOUBLE', 'location': 'VARCHAR', 'is_selling': 'VARCHAR'}
     """
     return sql_types(ENTITIES[entity].contract)
 
@@ -325,6 +336,13 @@ class Loads(pa.DataFrameModel):
     loaded_at: pa.DateTime = pa.Field()
     contract_hash: str = pa.Field(nullable=True, description="Null until judged.")
     rows_quarantined: pd.Int64Dtype = pa.Field(nullable=True)
+
+
+class NonProductCodes(pa.DataFrameModel):
+    """One row a pattern of ids that are no products."""
+
+    pattern: str = pa.Field(unique=True, description="Regular expression that the whole id matches.")
+    line_is: str = pa.Field(description="What such a line is.")
 
 
 class PublicHolidays(pa.DataFrameModel):

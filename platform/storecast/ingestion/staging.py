@@ -102,7 +102,7 @@ def mapping_sql(feed: Feed, entity: str) -> str:
     An empty cell is null; a malformed row has its mark in `raw` and nothing else.
     """
     raw = f"CASE WHEN {MALFORMED} IS NULL THEN {RAW if feed.keeps_raw else 'NULL'} ELSE {MALFORMED} END"
-    identity = ["?", "?", "?", ROW_NUMBER, "CAST(? AS TIMESTAMP)", f"CAST({raw} AS VARCHAR)"]
+    identity = ["?", "?", "?", ROW_NUMBER, "CAST(? AS TIMESTAMP)", f"CAST({raw} AS VARCHAR)", "NULL"]
     cells = [
         f"CASE WHEN {MALFORMED} IS NULL THEN nullif(CAST({feed.columns.get(name, 'NULL')} AS VARCHAR), '') END"
         for name in ENTITIES[entity].columns

@@ -4,57 +4,70 @@ from collections.abc import Sequence
 
 ORDER_FIELDS = ("ordered_at", "channel", "customer_id", "seller_id", "status", "country", "currency")
 
+Step = tuple[str, str]
+"""A name and the query that later steps call by it."""
 
-def carried_down(rows: str, fields: Sequence[str]) -> str:
-    """Return the query in which blanks take the value that stands on their order's first row.
+IN_ORDER = "trim(order_id) <> ''"
 
-    They take it only where no other row of the order has a different one. `rows` names a relation of one file's rows
-    with `row_number` and `order_id`; a row without an order's id is no part of an order.
+NOT_COMPARED = "updated_at"
+"""A line that differs from another in this only is the same line."""
+
+BLOCK = "row_number - row_number() OVER (PARTITION BY order_id ORDER BY row_number) AS block"
+"""Rows of one order that stand side by side in their file have the same number."""
+
+
+def carried_down(rows: str, fields: Sequence[str]) -> list[Step]:
+    """Return the steps, ending in `carried`, in which blanks take the value that stands on their order's first row.
+
+    They take it only where no other row has a different one: of the rows side by side, else of all the order's rows.
+    `rows` names a relation of one file's rows. A row without an order's id is no part of an order.
     """
-    only = ", ".join(
-        f"CASE WHEN min({_filled(name)}) = max({_filled(name)}) THEN arg_min_null({_filled(name)}, row_number) END "
-        f"AS first_{name}"
-        for name in fields
+    blanks = " OR ".join(f"count({_filled(name)}) BETWEEN 1 AND count(*) - 1" for name in fields)
+    cells = ", ".join(f"{_filled(name)} AS {name}" for name in fields)
+    taken = ", ".join(f"coalesce({rows}.{name}, in_order.{name}) AS {name}" for name in fields)
+    return [
+        ("partly_blank", f"SELECT order_id FROM {rows} WHERE {IN_ORDER} GROUP BY order_id HAVING {blanks}"),
+        ("apart", f"SELECT row_number, order_id, {cells}, {BLOCK} FROM {rows} SEMI JOIN partly_blank USING (order_id)"),
+        ("in_block", _filled_within("apart", fields, "order_id, block")),
+        ("in_order", _filled_within("in_block", fields, "order_id")),
+        ("carried", f"SELECT {rows}.* REPLACE ({taken}) FROM {rows} LEFT JOIN in_order USING (row_number)"),
+    ]
+
+
+def merged(rows: str, fields: Sequence[str]) -> list[Step]:
+    """Return the steps, ending in `merged`, in which all rows of an order that stand side by side say the same.
+
+    Each field is the first that is not blank, so that an order's header can be made of a file with a row a line. Where
+    an order comes back after another order's rows, those are its newer state; what they leave blank its first rows say.
+    """
+    cells = ", ".join(f"{_filled(name)} AS {name}" for name in fields)
+    first = ", ".join(f"arg_min({name}, row_number) AS {name}" for name in fields)
+    said = ", ".join(f"coalesce(of_block.{name}, of_order.{name}) AS {name}" for name in fields)
+    taken = ", ".join(f"coalesce(said.{name}, {rows}.{name}) AS {name}" for name in fields)
+    return [
+        ("several", f"SELECT order_id FROM {rows} WHERE {IN_ORDER} GROUP BY order_id HAVING count(*) > 1"),
+        ("apart", f"SELECT row_number, order_id, {cells}, {BLOCK} FROM {rows} SEMI JOIN several USING (order_id)"),
+        ("of_block", f"SELECT order_id, block, {first} FROM apart GROUP BY order_id, block"),
+        ("of_order", f"SELECT order_id, {first} FROM apart GROUP BY order_id"),
+        (
+            "said",
+            f"SELECT row_number, {said} FROM apart INNER JOIN of_block USING (order_id, block) "
+            "INNER JOIN of_order USING (order_id)",
+        ),
+        ("merged", f"SELECT {rows}.* REPLACE ({taken}) FROM {rows} LEFT JOIN said USING (row_number)"),
+    ]
+
+
+def _filled_within(rows: str, fields: Sequence[str], group: str) -> str:
+    """Return the query in which blanks take their group's first value where it has no other."""
+    alone = ", ".join(
+        f"CASE WHEN min({name}) = max({name}) THEN arg_min_null({name}, row_number) END AS {name}" for name in fields
     )
-    has_blanks = " OR ".join(f"count({_filled(name)}) BETWEEN 1 AND count(*) - 1" for name in fields)
-    taken = ", ".join(f"coalesce({_filled(name)}, first_{name}) AS {name}" for name in fields)
-    return f"""
-        SELECT {rows}.* REPLACE ({taken})
-        FROM {rows}
-        LEFT JOIN (
-            SELECT order_id, {only} FROM {rows} WHERE trim(order_id) <> '' GROUP BY order_id HAVING {has_blanks}
-        ) AS whole_order ON {rows}.order_id = whole_order.order_id
-    """
-
-
-def merged(rows: str, fields: Sequence[str]) -> str:
-    """Return the query in which all rows of an order that stand side by side say the same: each field's first value.
-
-    So an order's header can be made of a file with a row a line. Where an order comes back after another order's rows,
-    those are its newer state; what they leave blank they take from its first rows. `rows` has a `block` too.
-    """
-    first = ", ".join(f"arg_min({_filled(name)}, row_number) AS first_{name}" for name in fields)
-    taken = ", ".join(
-        f"coalesce(side_by_side.first_{name}, {_filled(f'{rows}.{name}')}, whole_order.first_{name}) AS {name}"
-        for name in fields
+    taken = ", ".join(f"coalesce({rows}.{name}, alone.{name}) AS {name}" for name in fields)
+    return (
+        f"SELECT {rows}.* REPLACE ({taken}) FROM {rows} "
+        f"INNER JOIN (SELECT {group}, {alone} FROM {rows} GROUP BY {group}) AS alone USING ({group})"
     )
-    several = "WHERE trim(order_id) <> '' GROUP BY ALL HAVING count(*) > 1"
-    return f"""
-        SELECT {rows}.* REPLACE ({taken})
-        FROM {rows}
-        LEFT JOIN (SELECT order_id, {first} FROM {rows} {several}) AS whole_order
-            ON {rows}.order_id = whole_order.order_id
-        LEFT JOIN (SELECT block, {first} FROM {rows} {several}) AS side_by_side
-            ON {rows}.block = side_by_side.block
-    """
-
-
-def in_blocks(rows: str) -> str:
-    """Return the query that gives the rows of one order that stand side by side a number of their own: `block`."""
-    return f"""
-        SELECT * EXCLUDE (is_first), count_if(is_first) OVER (ORDER BY row_number) AS block
-        FROM (SELECT *, order_id IS DISTINCT FROM lag(order_id) OVER (ORDER BY row_number) AS is_first FROM {rows})
-    """
 
 
 def _filled(name: str) -> str:

@@ -4,14 +4,17 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from zoneinfo import available_timezones
 
 from storecast.ingestion.contracts import ENTITIES, bronze_types
+from storecast.ingestion.orders.money import Money
 
 Kind = Literal["csv", "excel", "jsonl", "parquet"]
+
+RepeatedRows = Literal["lines", "copies"]
 
 KINDS: dict[str, Kind] = {
     ".csv": "csv",
@@ -74,6 +77,8 @@ class Feed:
     - `rows`: a SQL relation with the `RESERVED` columns; by default the file's rows, called `raw`.
     - `alongside`: other feeds whose newest landed file `rows` joins, by the name it gives them.
     - `keeps_raw`: the mapping drops or changes something, so bronze keeps the row as JSON too.
+    - `money`: what the columns of prices, discounts and taxes of order lines hold.
+    - `repeated_rows`: whether rows of one file that are exactly alike each count; None goes by where they stand.
     """
 
     name: str
@@ -85,6 +90,8 @@ class Feed:
     rows: str = "raw"
     alongside: Mapping[str, str] = field(default_factory=dict)
     keeps_raw: bool = False
+    repeated_rows: RepeatedRows | None = None
+    money: Money = Money()
 
     def __post_init__(self) -> None:
         """Refuse names that are not ours."""
@@ -113,6 +120,8 @@ class Feed:
             [self.format.kind, self.format.delimiter, self.format.encoding, self.format.sheet],
             self.rows,
             self.keeps_raw,
+            self.repeated_rows,
+            asdict(self.money),
             dict(joined_sha256),
             bronze_types(self.entity) if self.entity else {},
         ]
@@ -123,7 +132,8 @@ class Feed:
 class Source:
     """A shop's files: where they lie, its time zone, currency and country, and its feeds.
 
-    A moment without an offset is in `timezone`; an amount without a currency in `currency`.
+    A moment without an offset is in `timezone`; an amount without a currency in `currency`. `non_products` says which
+    products are none, such as shipping: regular expressions that the whole id matches, and what such a line is.
     """
 
     name: str
@@ -132,6 +142,7 @@ class Source:
     currency: str
     country: str
     feeds: tuple[Feed, ...]
+    non_products: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an unknown zone, and feeds of one name or that join a feed that is not there."""

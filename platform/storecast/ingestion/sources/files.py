@@ -18,6 +18,10 @@ date_format = "%d.%m.%Y %H:%M"  # optional; ISO 8601 by default
 columns = { order_id = "Nr", ordered_at = "Datum", product_id = "Artikel", quantity = "Menge", unit_price = "Preis" }
 constants = { channel = "shop" }
 values.status = { versandt = "shipped", storniert = "cancelled" }
+price_is = "line_total"         # optional: the price of all pieces, not of one
+discount = { column = "Rabatt", of = "order" }  # optional: money taken off, of a line or of a whole order
+tax = { rate = 0.19, is = "included" }          # optional, or { column = "MwSt", of = "line", is = "added" }
+repeated_rows = "copies"        # optional: whether rows of one file that are exactly alike each count
 ```
 
 In JSON lines a column is named by its path, e.g. `"$.customer.id"`.
@@ -26,18 +30,55 @@ In JSON lines a column is named by its path, e.g. `"$.customer.id"`.
 import codecs
 import tomllib
 from pathlib import Path, PurePosixPath
-from typing import Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from storecast.ingestion.contracts import ENTITIES, silver_types
-from storecast.ingestion.sources.base import Feed, Format, Kind, Source
-from storecast.ingestion.sources.expressions import day, decimal_comma, json_text, moment, renamed, text
+from storecast.ingestion.orders.money import Money, PerLine
+from storecast.ingestion.sources.base import Feed, Format, Kind, RepeatedRows, Source
+from storecast.ingestion.sources.expressions import (
+    among,
+    day,
+    decimal_comma,
+    glob_pattern,
+    json_text,
+    moment,
+    renamed,
+    text,
+)
 from storecast.warehouse.database import quote
 
 
+class DiscountMapping(BaseModel):
+    """Money taken off, of a line or of a whole order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str
+    of: PerLine
+
+
+class TaxMapping(BaseModel):
+    """Tax on a line or a whole order: how much a column says, or at which rate; part of the prices or not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    column: str | None = None
+    of: PerLine = "line"
+    rate: float | None = Field(default=None, ge=0, lt=1)
+    includes: Literal["included", "added"] = Field(alias="is")
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> Self:
+        if (self.column is None) == (self.rate is None):
+            message = "tax needs a `column` or a `rate`, and not both"
+            raise ValueError(message)
+        return self
+
+
 class FeedMapping(BaseModel):
-    """One `[[feeds]]` of the file."""
+    """One `[[feeds]]` of the file; the columns of `discount` and `tax` are among its `columns`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,6 +94,18 @@ class FeedMapping(BaseModel):
     columns: dict[str, str]
     constants: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
+    price_is: Literal["unit", "line_total"] = "unit"
+    discount: DiscountMapping | None = None
+    tax: TaxMapping | None = None
+    repeated_rows: RepeatedRows | None = None
+    selling_locations: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _amounts_are_columns(cls, mapping: Any) -> Any:
+        amounts = {name: mapping[name] for name in ("discount", "tax") if isinstance(mapping.get(name), dict)}
+        columns = {name: amount["column"] for name, amount in amounts.items() if "column" in amount}
+        return {**mapping, "columns": {**mapping.get("columns", {}), **columns}} if columns else mapping
 
     @field_validator("encoding")
     @classmethod
@@ -89,6 +142,13 @@ class FeedMapping(BaseModel):
         if missing:
             message = f"{self.entity} needs {', '.join(missing)}: map a column to it, or give a constant"
             raise ValueError(message)
+        for key, entities in _KEYS_OF.items():
+            if key in self.model_fields_set and self.entity not in entities:
+                message = f"{key} is a key of {' and '.join(entities)}, not of {self.entity}: take it out"
+                raise ValueError(message)
+        if self.selling_locations and "location" not in mapped:
+            message = f"selling_locations names {self.selling_locations}, but no column is mapped to location"
+            raise ValueError(message)
         return self
 
     def feed(self) -> Feed:
@@ -97,6 +157,8 @@ class FeedMapping(BaseModel):
         expressions = {ours: text(value) for ours, value in self.constants.items()}
         for ours, theirs in self.columns.items():
             expressions[ours] = self._expression(ours, json_text("line", theirs) if is_json else quote(theirs))
+        if self.selling_locations:
+            expressions["is_selling"] = among(expressions["location"], self.selling_locations)
         return Feed(
             name=self.name or self.entity,
             entity=self.entity,
@@ -105,6 +167,18 @@ class FeedMapping(BaseModel):
             reads=() if is_json else tuple(self.columns.values()),
             format=Format(self.format, self.delimiter, self.encoding, self.sheet),
             keeps_raw=True,
+            repeated_rows=self.repeated_rows,
+            money=self._money(),
+        )
+
+    def _money(self) -> Money:
+        discount, tax = self.discount, self.tax
+        return Money(
+            price_is=self.price_is,
+            discount_of=discount.of if discount else None,
+            tax_of=tax.of if tax and tax.column else None,
+            tax_is=tax.includes if tax else "included",
+            tax_rate=tax.rate if tax else None,
         )
 
     def _expression(self, ours: str, expression: str) -> str:
@@ -121,6 +195,14 @@ class FeedMapping(BaseModel):
         return expression
 
 
+_KEYS_OF = {
+    **dict.fromkeys(("price_is", "discount", "tax"), ("order_lines",)),
+    "repeated_rows": ("order_lines", "daily_sales"),
+    "selling_locations": ("inventory_levels",),
+}
+"""Keys of a feed that mean something for some entities only."""
+
+
 class ShopMapping(BaseModel):
     """The whole file."""
 
@@ -131,6 +213,7 @@ class ShopMapping(BaseModel):
     country: str = Field(pattern=r"^[A-Z]{2}$")
     folder: str = "."
     feeds: list[FeedMapping] = Field(min_length=1)
+    non_products: list[str] = []
 
 
 def files(config: Path) -> Source:
@@ -151,6 +234,7 @@ def files(config: Path) -> Source:
             currency=mapping.currency,
             country=mapping.country,
             feeds=tuple(feed.feed() for feed in mapping.feeds),
+            non_products={glob_pattern(glob): f"called {glob} in the mapping" for glob in mapping.non_products},
         )
     except ValidationError as error:
         problems = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
