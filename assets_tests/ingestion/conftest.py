@@ -13,6 +13,7 @@ from storecast.ingestion.judging import judge
 from storecast.ingestion.landing import land
 from storecast.ingestion.loading import landed_table, load_entity
 from storecast.ingestion.sources import Source
+from storecast.ingestion.withdrawing import note_states, withdraw
 from storecast.warehouse import Warehouse
 
 NOW = datetime(2026, 11, 20, 12, 0, 0)
@@ -38,9 +39,16 @@ class Shop:
         self.warehouse.replace_table("ops.landed_files", landed_table(self.warehouse, landed))
         loaded = set(self.warehouse.read("SELECT entity FROM ops.loads")["entity"])
         concerned = [name for name in ENTITIES if name in loaded or source.feeds_of(name)]
-        rows = sum(load_entity(self.warehouse, source, landed, name, self.landing_dir, now) for name in concerned)
+        done = [load_entity(self.warehouse, source, landed, name, self.landing_dir, now) for name in concerned]
+        withdraw(self.warehouse, source, landed, now)
+        note_states(self.warehouse, source, landed)
         judge(self.warehouse, source, now)
-        return rows
+        return sum(loaded.rows for loaded in done)
+
+    def states(self) -> dict[str, str]:
+        """Return what became of each landed file, by path and first digits of its hash."""
+        files = self.warehouse.read("SELECT path, state FROM ops.landed_files ORDER BY landed_at, path")
+        return dict(zip(files["path"], files["state"], strict=True))
 
     def bronze(self, entity: str) -> pd.DataFrame:
         return self.warehouse.read(f"SELECT * FROM bronze.{entity} ORDER BY feed, landed_at, file_sha256, row_number")

@@ -75,4 +75,4 @@ select
     lines.loaded_at
 from lines
 left join voided_lines using (order_line_id)
-left join {{ ref('non_products') }} as non_products using (source, product_id)
+left join {{ ref('non_products') }} as non_products using (product_id)

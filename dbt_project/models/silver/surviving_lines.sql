@@ -1,19 +1,36 @@
 with
 
-lines as (
+accepted as (
     select
         order_line_id,
         feed,
         order_id,
         line_number,
+        product_id,
         quantity < 0 as is_negative,
+        is_replaced_in_file,
         version_at,
         delivered_at,
         file_sha256,
         row_number,
         loaded_at
     from {{ ref('stg_order_lines') }}
+),
+
+lines as (
+    select * from accepted
     where not is_replaced_in_file
+
+    union all
+
+    -- what replaced it may be in quarantine
+    select * from accepted
+    anti join (
+        select * from accepted
+        where not is_replaced_in_file
+    ) using (file_sha256, order_id, product_id, is_negative)
+    qualify
+        row_number() over (partition by file_sha256, order_id, product_id, is_negative order by row_number desc) = 1
 ),
 
 -- an order without line numbers is what the newest file says that holds it; its returns may come in a file of their own

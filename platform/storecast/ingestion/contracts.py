@@ -21,6 +21,7 @@ FIRST_DAY_OF_LIFE = pd.Timestamp("1900-01-01")
 END_OF_PLANS = pd.Timestamp("2200-01-01")
 
 DELIVERED_BY = ["name", "modified"]
+FILE_STATES = ["landed", "loaded", "set aside", "replaced", "let go"]
 
 NOT_AFTER_LANDING = "not_after_landing"
 """Marks a day or moment of something that has happened: at most a day later than the file landed."""
@@ -244,6 +245,20 @@ ENTITIES: dict[str, Entity] = {
 }
 
 
+DAYS = {
+    "orders": "ordered_at",
+    "order_lines": "ordered_at",
+    "daily_sales": "date",
+    "prices": "valid_from_date",
+    "promotions": "start_date",
+    "inventory_levels": "date",
+    "sessions": "occurred_at",
+    "ad_spend": "date",
+    "calendar": "date",
+}
+"""The column that says which day a row is about, of the entities that have one."""
+
+
 def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 
@@ -275,6 +290,9 @@ class LandedFiles(pa.DataFrameModel):
     path: str = pa.Field(description="Relative to the source's folder, as found.")
     file_sha256: str = pa.Field(str_length=64)
     bytes: int = pa.Field(ge=0)
+    lines: pd.Int64Dtype = pa.Field(
+        nullable=True, ge=0, description="Lines that hold anything, counted without the reader; null until loaded."
+    )
     rows: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Rows in bronze; null until loaded.")
     landed_at: pa.DateTime = pa.Field(description="UTC; fixed for ever.")
     delivered_at: pa.DateTime = pa.Field(
@@ -282,6 +300,10 @@ class LandedFiles(pa.DataFrameModel):
     )
     delivered_by: str = pa.Field(
         isin=DELIVERED_BY, description="Where `delivered_at` comes from: a date in the name, or the file's own time."
+    )
+    state: str = pa.Field(isin=FILE_STATES)
+    note: str = pa.Field(
+        nullable=True, description="Why it is set aside or replaced, or what was odd about reading it."
     )
 
 
@@ -330,12 +352,15 @@ class Loads(pa.DataFrameModel):
     feed: str = pa.Field()
     entity: str = pa.Field(isin=list(ENTITIES))
     file_sha256: str = pa.Field(str_length=64)
+    lines: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Of the file, as in `ops.landed_files`.")
     rows: int = pa.Field(ge=0)
     mapping_hash: str = pa.Field()
     delivered_at: pa.DateTime = pa.Field(description="Of the file, as in `ops.landed_files`.")
     loaded_at: pa.DateTime = pa.Field()
     contract_hash: str = pa.Field(nullable=True, description="Null until judged.")
     rows_quarantined: pd.Int64Dtype = pa.Field(nullable=True)
+    note: str = pa.Field(nullable=True, description="What was odd about reading the file.")
+    reason: str = pa.Field(nullable=True, description="Why the file is set aside; null where it was loaded.")
 
 
 class NonProductCodes(pa.DataFrameModel):

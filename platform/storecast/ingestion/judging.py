@@ -98,7 +98,7 @@ def _malformed_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, files
     """Return rows that could not be told into columns: their `raw` is a JSON list that begins with the reason."""
     return connection.execute(
         "SELECT source, file_sha256, row_number, 'row: ' || json_extract_string(raw, '$[0]') AS reasons, raw "
-        f"FROM bronze.{entity.name} WHERE file_sha256 IN (SELECT unnest(?)) AND raw LIKE '[%' ORDER BY ALL",
+        f"FROM {_standing(entity)} WHERE file_sha256 IN (SELECT unnest(?)) AND raw LIKE '[%' ORDER BY ALL",
         [files],
     ).df()
 
@@ -127,6 +127,14 @@ def _breaches(
     return rows.drop(columns="cells")
 
 
+def _standing(entity: Entity) -> str:
+    """Return the relation of an entity's bronze rows that no later delivery withdrew."""
+    return (
+        f"(SELECT * FROM bronze.{entity.name} ANTI JOIN (SELECT * FROM ops.withdrawn_rows "
+        f"WHERE entity = '{entity.name}') AS withdrawn USING (file_sha256, row_number))"
+    )
+
+
 def _typed_frames(
     connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity, files: Sequence[str]
 ) -> Iterator[pd.DataFrame]:
@@ -142,7 +150,7 @@ def _typed_frames(
     reader = connection.execute(
         f"SELECT file_sha256, row_number, landed_at, order_currency, "
         f"nullif(concat_ws(',', {unfit}), '') AS unfit, {cells} "
-        f"FROM (SELECT *, {casts} FROM {with_order_currency(entity.name, source.currency)} "
+        f"FROM (SELECT *, {casts} FROM {with_order_currency(_standing(entity), entity.name, source.currency)} "
         "WHERE file_sha256 IN (SELECT unnest(?)) AND (raw IS NULL OR raw NOT LIKE '[%'))",
         [files],
     ).to_arrow_reader(BATCH_ROWS)

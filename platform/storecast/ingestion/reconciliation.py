@@ -34,7 +34,8 @@ def imbalances(reconciliation: pd.DataFrame) -> list[str]:
     >>> row = {"entity": "orders", "file_sha256": "ab" * 32, "rows_in": 10, "rows_silver": 7,
     ...        "rows_quarantined": 1, "rows_duplicate": 0, "rows_withdrawn": 0, "is_balanced": False}
     >>> imbalances(pd.DataFrame([row]))
-    ['orders, file abababababab: 10 rows in, but 7 in silver + 1 in quarantine + 0 duplicates + 0 withdrawn = 8 (2 missing)']
+    ['orders, file abababababab: 10 rows in, but 7 in silver + 1 in quarantine + 0 duplicates + 0 withdrawn = 8
+    (2 missing)']
     """
     texts = []
     for row in reconciliation[~reconciliation["is_balanced"].astype(bool)].itertuples():

@@ -11,8 +11,8 @@ import pyarrow as pa
 from storecast.ingestion.contracts import ENTITIES, bronze_ddl, bronze_types
 from storecast.ingestion.landing import LandedFile
 from storecast.ingestion.orders.completing import completed
-from storecast.ingestion.readers import open_rows
-from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, SourceFileError
+from storecast.ingestion.reading.relations import FileCount, open_rows
+from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, MappingError
 from storecast.warehouse.database import quote
 
 BATCH_ROWS = 100_000
@@ -48,14 +48,14 @@ class Staging:
         """Let go of the rows."""
         self._connection.close()
 
-    def add(self, load: Load) -> int:
-        """Read a file, map it, keep its rows, and return their number.
+    def add(self, load: Load) -> tuple[int, FileCount]:
+        """Read a file, map it, keep its rows, and return their number and what the file holds.
 
-        Raises `SourceFileError` where the file cannot be read as its feed says or does not fit its mapping; then
-        none of its rows is kept.
+        Raises `SourceFileError` where the file cannot be read as its feed says, and its `MappingError` where it does
+        not fit its mapping; then none of its rows is kept.
         """
         file, feed = load.file, load.feed
-        open_rows(self._connection, "raw", file.stored(self.landing_dir), file.path, feed)
+        count = open_rows(self._connection, "raw", file.stored(self.landing_dir), file.path, feed)
         for name, (joined_feed, joined) in load.joined.items():
             open_rows(self._connection, name, joined.stored(self.landing_dir), joined.path, joined_feed)
         columns = ", ".join(map(quote, bronze_types(self.entity)))
@@ -66,8 +66,8 @@ class Staging:
             )
         except duckdb.Error as error:
             message = f"{file.path} (feed {feed.name}) does not fit its mapping: {error}"
-            raise SourceFileError(message) from error
-        return self._count(load)
+            raise MappingError(message) from error
+        return self._count(load), count
 
     def discard(self, load: Load) -> None:
         """Drop a file's rows."""

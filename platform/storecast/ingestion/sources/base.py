@@ -11,8 +11,10 @@ from zoneinfo import available_timezones
 
 from storecast.ingestion.contracts import ENTITIES, bronze_types
 from storecast.ingestion.orders.money import Money
+from storecast.ingestion.reading.csv_files import Dialect
 
 Kind = Literal["csv", "excel", "jsonl", "parquet"]
+Delivery = Literal["deltas", "snapshots", "periods"]
 
 RepeatedRows = Literal["lines", "copies"]
 
@@ -39,22 +41,26 @@ LINE = "line"
 """The only column of a file of JSON lines; null where malformed."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+PLAIN_ENDING = re.compile(r"\.[a-z0-9]{1,8}")
 
 
 class SourceFileError(ValueError):
     """A source file cannot be read as its feed says; the message names the file and what to do."""
 
 
+class MappingError(SourceFileError):
+    """A source file can be read, but does not have what its feed's mapping asks for."""
+
+
 @dataclass(frozen=True)
 class Format:
     """How a feed's files are read; `kind` None goes by the file name's ending.
 
-    `sheet` None reads every sheet of a workbook, one below the other.
+    `sheet` None reads every sheet of a workbook, one below the other. The rest is of text files.
     """
 
     kind: Kind | None = None
-    delimiter: str = ","
-    encoding: str = "utf-8"
+    dialect: Dialect = field(default_factory=Dialect)
     sheet: str | None = None
 
     def kind_of(self, path: str) -> Kind:
@@ -76,6 +82,8 @@ class Feed:
     - `reads`: the columns a file must have (none for JSON lines, whose only column is `line`).
     - `rows`: a SQL relation with the `RESERVED` columns; by default the file's rows, called `raw`.
     - `alongside`: other feeds whose newest landed file `rows` joins, by the name it gives them.
+    - `delivery`: how files follow each other: `deltas` by key, `snapshots` (the newest file is the whole), or
+      `periods` (each file replaces the days it has rows of).
     - `keeps_raw`: the mapping drops or changes something, so bronze keeps the row as JSON too.
     - `money`: what the columns of prices, discounts and taxes of order lines hold.
     - `repeated_rows`: whether rows of one file that are exactly alike each count; None goes by where they stand.
@@ -90,6 +98,7 @@ class Feed:
     rows: str = "raw"
     alongside: Mapping[str, str] = field(default_factory=dict)
     keeps_raw: bool = False
+    delivery: Delivery = "deltas"
     repeated_rows: RepeatedRows | None = None
     money: Money = Money()
 
@@ -117,7 +126,7 @@ class Feed:
             self.entity,
             dict(self.columns),
             list(self.reads),
-            [self.format.kind, self.format.delimiter, self.format.encoding, self.format.sheet],
+            [self.format.kind, asdict(self.format.dialect), self.format.sheet],
             self.rows,
             self.keeps_raw,
             self.repeated_rows,

@@ -1,4 +1,4 @@
-"""A user's own files: a TOML file maps their columns to ours.
+r"""A user's own files: a TOML file maps their columns to ours.
 
 ```toml
 timezone = "Europe/Berlin"      # of moments that name no offset
@@ -12,6 +12,9 @@ files = "orders-*.csv"          # a glob below the folder: CSV, Excel, Parquet o
 name = "web_orders"             # optional; the entity's name by default
 delimiter = ";"                 # CSV: optional, "," by default
 encoding = "cp1252"             # CSV: optional, "utf-8" by default
+quote = "none"                  # CSV: optional, '"' by default; "none" where quotes are part of the text
+escape = "\\"                   # CSV: optional; by default a quote within quotes is written twice
+delivery = "snapshots"          # optional: how files follow each other, see docs/own_data.md
 sheet = "Lines"                 # Excel: optional, every sheet by default
 decimal = ","                   # optional; then a dot before three digits groups thousands
 date_format = "%d.%m.%Y %H:%M"  # optional; ISO 8601 by default
@@ -36,7 +39,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from storecast.ingestion.contracts import ENTITIES, silver_types
 from storecast.ingestion.orders.money import Money, PerLine
-from storecast.ingestion.sources.base import Feed, Format, Kind, RepeatedRows, Source
+from storecast.ingestion.reading.csv_files import Dialect
+from storecast.ingestion.sources.base import Delivery, Feed, Format, Kind, RepeatedRows, Source
 from storecast.ingestion.sources.expressions import (
     among,
     day,
@@ -88,6 +92,9 @@ class FeedMapping(BaseModel):
     format: Kind | None = None
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
+    quote: str = Field(default='"', pattern="^(.|none)$")
+    escape: str | None = Field(default=None, min_length=1, max_length=1)
+    delivery: Delivery = "deltas"
     sheet: str | None = None
     decimal: str = Field(default=".", pattern=r"^[.,]$")
     date_format: str | None = None
@@ -165,8 +172,9 @@ class FeedMapping(BaseModel):
             pattern=self.files,
             columns=expressions,
             reads=() if is_json else tuple(self.columns.values()),
-            format=Format(self.format, self.delimiter, self.encoding, self.sheet),
+            format=Format(self.format, self._dialect(), self.sheet),
             keeps_raw=True,
+            delivery=self.delivery,
             repeated_rows=self.repeated_rows,
             money=self._money(),
         )
@@ -180,6 +188,9 @@ class FeedMapping(BaseModel):
             tax_is=tax.includes if tax else "included",
             tax_rate=tax.rate if tax else None,
         )
+
+    def _dialect(self) -> Dialect:
+        return Dialect(self.delimiter, self.encoding, None if self.quote == "none" else self.quote, self.escape)
 
     def _expression(self, ours: str, expression: str) -> str:
         """Return the SQL that reads one of our columns in the format its type asks for."""

@@ -3,12 +3,21 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from storecast.ingestion.readers import open_rows
+import hashlib
+
+from storecast.ingestion.reading.relations import FileCount, open_rows as open_stored
 from storecast.ingestion.sources import Feed, Format, SourceFileError
 
 
 def feed(*reads: str, **settings: str) -> Feed:
     return Feed("sellers", "sellers", "*", {}, reads, Format(**settings))
+
+
+def open_rows(connection, relation: str, path: Path, name: str, feed: Feed) -> FileCount:
+    """Store the file under its hash, as landing does, and open it."""
+    stored = path.with_name(hashlib.sha256(path.read_bytes()).hexdigest())
+    stored.write_bytes(path.read_bytes())
+    return open_stored(connection, relation, stored, name, feed)
 
 
 @pytest.fixture

@@ -12,7 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storecast.ingestion.landing import find_files, land, list_source_files, read_manifest, unlanded
+from storecast.ingestion.landing import (
+    find_files,
+    forget,
+    land,
+    landed_files,
+    list_source_files,
+    read_log,
+    restore,
+    unlanded,
+)
 from storecast.ingestion.sources import Feed, Source, SourceFileError
 
 SELLER = {"seller_id": "seller_id"}
@@ -24,7 +33,7 @@ def make_source(folder: Path, pattern: str = "**/*.csv", feed: str = "sellers") 
     )
 
 
-def test_a_file_lands_once_under_its_hash_with_a_manifest_entry(shop, now) -> None:
+def test_a_file_lands_once_under_its_hash_with_an_entry(shop, now) -> None:
     content = b"seller_id\nS01\n"
     shop.write("deep/sellers.csv", content)
     [entry] = land(make_source(shop.folder), shop.landing_dir, now)
@@ -48,7 +57,7 @@ def test_the_same_content_under_another_name_does_not_land_again(shop, now) -> N
     shop.write("a.csv", "seller_id\nS01\n")
     land(make_source(shop.folder), shop.landing_dir, now)
     shop.write("b.csv", "seller_id\nS01\n")
-    assert [entry.path for entry in land(make_source(shop.folder), shop.landing_dir, now)] == ["a.csv"]
+    assert len(land(make_source(shop.folder), shop.landing_dir, now)) == 1
 
 
 def test_a_changed_file_lands_beside_the_one_it_was(shop, now) -> None:
@@ -57,6 +66,7 @@ def test_a_changed_file_lands_beside_the_one_it_was(shop, now) -> None:
     shop.write("a.csv", "seller_id\nS01\nS02\n")
     entries = land(make_source(shop.folder), shop.landing_dir, now + timedelta(days=1))
     assert [(entry.path, entry.bytes) for entry in entries] == [("a.csv", 14), ("a.csv", 18)]
+    assert [entry.newer for entry in entries] == [(entries[1].file_sha256,), ()]
 
 
 def test_in_one_landing_the_later_path_is_the_newer(shop, now) -> None:
@@ -64,7 +74,7 @@ def test_in_one_landing_the_later_path_is_the_newer(shop, now) -> None:
         shop.write(f"sellers-{month}.csv", f"seller_id\n{month}\n")
     entries = land(make_source(shop.folder), shop.landing_dir, now)
     assert [entry.path[8:15] for entry in entries] == ["2025-01", "2025-02", "2025-03"]
-    assert len({entry.landed_at for entry in entries}) == 3
+    assert len({entry.delivered_at for entry in entries}) == 3
 
 
 def test_a_link_out_of_the_folder_is_refused_and_one_within_is_not(shop, tmp_path: Path, now) -> None:
@@ -76,7 +86,7 @@ def test_a_link_out_of_the_folder_is_refused_and_one_within_is_not(shop, tmp_pat
     (shop.folder / "c.csv").symlink_to(secret)
     with pytest.raises(SourceFileError, match=r"^c\.csv \(feed sellers\) is a link out of the source's folder"):
         land(make_source(shop.folder), shop.landing_dir, now)
-    assert not read_manifest(shop.landing_dir)
+    assert not read_log(shop.landing_dir)
 
 
 def test_a_folder_or_a_broken_link_in_a_files_place_is_refused(shop) -> None:
@@ -155,6 +165,85 @@ def test_what_has_not_landed_yet_is_listed_by_content(shop, now) -> None:
     assert [file.path for file in unlanded(source, shop.landing_dir)] == ["a.csv"]
 
 
+def test_a_file_that_was_renamed_and_then_written_over_is_replaced(shop, now) -> None:
+    source = make_source(shop.folder)
+    shop.write("a.csv", "seller_id\nS01\n")
+    land(source, shop.landing_dir, now)
+    (shop.folder / "a.csv").rename(shop.folder / "b.csv")
+    land(source, shop.landing_dir, now + timedelta(days=1))
+    shop.write("b.csv", "seller_id\nS02\n")
+    older, newer = land(source, shop.landing_dir, now + timedelta(days=2))
+    assert older.newer == (newer.file_sha256,)
+
+
+def test_a_file_that_becomes_again_what_it_was_is_its_newest_version(shop, now) -> None:
+    source = make_source(shop.folder)
+    for day, seller in enumerate(["S01", "S02", "S01"]):
+        shop.write("a.csv", f"seller_id\n{seller}\n")
+        land(source, shop.landing_dir, now + timedelta(days=day))
+    first, second = sorted(landed_files(source, shop.landing_dir), key=lambda file: len(file.newer))
+    assert hashlib.sha256(b"seller_id\nS01\n").hexdigest() == first.file_sha256
+    assert second.newer == (first.file_sha256,)
+
+
+def test_a_file_that_is_gone_stays_until_a_person_lets_it_go_and_can_be_taken_back(shop, now) -> None:
+    source = make_source(shop.folder)
+    shop.write("a.csv", "seller_id\nS01\n")
+    path = shop.write("b.csv", "seller_id\nS02\n")
+    land(source, shop.landing_dir, now)
+    path.unlink()
+    states = {file.path: (file.state, file.is_present) for file in land(source, shop.landing_dir, now)}
+    assert states == {"a.csv": ("kept", True), "b.csv": ("kept", False)}
+    assert [file.path for file in forget(source, shop.landing_dir, "b.csv", now)] == ["b.csv"]
+    assert {file.path: file.state for file in landed_files(source, shop.landing_dir)}["b.csv"] == "let go"
+    with pytest.raises(SourceFileError, match=r"no landed file that is kept is called 'b\.csv'"):
+        forget(source, shop.landing_dir, "b.csv", now)
+    restore(source, shop.landing_dir, "b.csv", now)
+    assert {file.path: file.state for file in landed_files(source, shop.landing_dir)}["b.csv"] == "kept"
+
+
+def test_what_was_let_go_of_does_not_come_back_while_it_lies_there_unchanged(shop, now) -> None:
+    source = make_source(shop.folder)
+    shop.write("a.csv", "seller_id\nS01\n")
+    land(source, shop.landing_dir, now)
+    forget(source, shop.landing_dir, "a.csv", now)
+    assert [file.state for file in land(source, shop.landing_dir, now)] == ["let go"]
+    shop.write("a.csv", "seller_id\nS02\n")
+    assert [file.state for file in land(source, shop.landing_dir, now)] == ["let go", "kept"]
+
+
+def test_a_narrower_glob_lets_go_of_what_it_no_longer_takes(shop, now) -> None:
+    shop.write("a.csv", "seller_id\nS01\n")
+    shop.write("b.csv", "seller_id\nS02\n")
+    land(make_source(shop.folder), shop.landing_dir, now)
+    narrow = make_source(shop.folder, "a*.csv")
+    assert {file.path: file.state for file in land(narrow, shop.landing_dir, now)} == {
+        "a.csv": "kept",
+        "b.csv": "let go",
+    }
+
+
+def test_a_line_of_the_log_that_a_kill_cut_short_is_written_again(shop, now) -> None:
+    source = make_source(shop.folder)
+    shop.write("a.csv", "seller_id\nS01\n")
+    land(source, shop.landing_dir, now)
+    log = shop.landing_dir / "log.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-20])
+    assert read_log(shop.landing_dir) == []
+    land(source, shop.landing_dir, now)
+    assert log.read_bytes() == whole
+
+
+def test_a_broken_line_of_the_log_is_named(shop, now) -> None:
+    shop.write("a.csv", "seller_id\nS01\n")
+    land(make_source(shop.folder), shop.landing_dir, now)
+    log = shop.landing_dir / "log.jsonl"
+    log.write_bytes(b"{broken\n" + log.read_bytes())
+    with pytest.raises(SourceFileError, match=r"log\.jsonl, line 1 cannot be read .* take the file from a backup"):
+        read_log(shop.landing_dir)
+
+
 LAND = """
 import sys
 from datetime import datetime
@@ -186,16 +275,16 @@ def test_a_landing_killed_at_any_moment_is_completed_by_the_next(make_shop, now)
         process.send_signal(signal.SIGKILL)
         interrupted += process.wait() == -signal.SIGKILL
         process.stdout.close()
-        for entry in read_manifest(killed.landing_dir):
+        for entry in landed_files(make_source(killed.folder), killed.landing_dir):
             content = entry.stored(killed.landing_dir).read_bytes()
             assert hashlib.sha256(content).hexdigest() == entry.file_sha256
     assert interrupted > 0
     land(make_source(killed.folder), killed.landing_dir, now)
-    assert {file: data for file, data in snapshot(killed.landing_dir).items() if "manifest" not in file} == {
-        file: data for file, data in snapshot(calm.landing_dir).items() if "manifest" not in file
+    assert {file: data for file, data in snapshot(killed.landing_dir).items() if file != "log.jsonl"} == {
+        file: data for file, data in snapshot(calm.landing_dir).items() if file != "log.jsonl"
     }
-    assert {(entry.feed, entry.path, entry.file_sha256) for entry in read_manifest(killed.landing_dir)} == {
-        (entry.feed, entry.path, entry.file_sha256) for entry in read_manifest(calm.landing_dir)
+    assert {(event.feed, event.path, event.file_sha256) for event in read_log(killed.landing_dir)} == {
+        (event.feed, event.path, event.file_sha256) for event in read_log(calm.landing_dir)
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
-from storecast.ingestion.text_files import Row, malformed
+from storecast.ingestion.reading.rows import Row, malformed
 
 LARGEST_EXACT = 2**53
 
@@ -18,8 +18,8 @@ class WorkbookError(ValueError):
     """The file is no workbook, or not the one the feed describes."""
 
 
-def read_workbook(stored: Path, sheet: str | None) -> tuple[list[str], Iterator[Row]]:
-    """Return the header and the rows of one sheet, or of all sheets that are not empty, one below the other.
+def read_workbook(stored: Path, sheet: str | None) -> tuple[list[str], Iterator[Row], int]:
+    """Return header, rows and the number of headers of one sheet, or of all that are not empty, one below the other.
 
     Rows without any cell are no rows. Numbers become their shortest text (12, not 12.0), days and moments ISO 8601. A
     row with cells right of the header is malformed. Raises `WorkbookError` where the file is no workbook, has no such
@@ -39,7 +39,7 @@ def read_workbook(stored: Path, sheet: str | None) -> tuple[list[str], Iterator[
         if header != headers[first]:
             message = f"sheet {name!r} has other columns than sheet {first!r}; name one sheet with `sheet`"
             raise WorkbookError(message)
-    return headers.get(first, []), _rows(filled, len(headers.get(first, [])))
+    return headers.get(first, []), _rows(filled, len(headers.get(first, []))), len(headers)
 
 
 def _sheets(book: Any, sheet: str | None) -> list[str]:
