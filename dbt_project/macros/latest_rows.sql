@@ -1,5 +1,6 @@
-{# Of all rows with one key the last one delivered wins. An incremental run looks only at the keys in the CTE `among`. #}
-{% macro keep_last(staging, key, among=none) -%}
+{# Of all rows with one key the last one delivered wins; of those in one file the one with the greatest `then_by`, or the
+   last. An incremental run looks only at the keys in the CTE `among`. #}
+{% macro keep_last(staging, key, among=none, then_by='row_number') -%}
     select *
     from {{ ref(staging) }}
     {%- if among and is_incremental() %}
@@ -8,7 +9,7 @@
     qualify
         row_number() over (
             partition by {{ key | join(', ') }}
-            order by delivered_at desc, file_sha256 desc, row_number desc
+            order by delivered_at desc, file_sha256 desc, {{ then_by }} desc, row_number desc
         ) = 1
 {%- endmacro %}
 

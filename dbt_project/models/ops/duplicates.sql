@@ -1,15 +1,18 @@
 {% set keys = {
     'orders': ['order_id'],
-    'daily_sales': ['product_id', 'channel', 'date'],
     'products': ['product_id'],
     'customers': ['customer_id'],
     'sellers': ['seller_id'],
     'prices': ['product_id', 'channel', 'valid_from_date'],
     'promotions': ['promotion_id', 'product_id', 'channel'],
-    'inventory_levels': ['product_id', 'date'],
+    'inventory_levels': ['product_id', 'date', 'location'],
     'sessions': ['session_id', 'event_number'],
-    'ad_spend': ['date', 'ad_channel', 'campaign'],
     'calendar': ['date', 'event_name', 'channel'],
+} %}
+
+{% set added_up = {
+    'daily_sales': ['product_id', 'channel', 'date'],
+    'ad_spend': ['date', 'ad_channel', 'campaign'],
 } %}
 
 with
@@ -55,6 +58,18 @@ select
     *
 from order_lines
 union all
+{% for entity, key in added_up.items() -%}
+select
+    '{{ entity }}' as entity,
+    lost.file_sha256,
+    lost.row_number,
+    kept.file_sha256 as kept_file_sha256,
+    kept.row_number as kept_row_number
+from {{ ref('stg_' ~ entity) }} as lost
+inner join {{ ref(entity) }} as kept using ({{ key | join(', ') }})
+where lost.is_copy or lost.file_sha256 != kept.file_sha256
+union all
+{% endfor %}
 {% for entity, key in keys.items() -%}
 select
     '{{ entity }}' as entity,

@@ -259,6 +259,10 @@ DAYS = {
 """The column that says which day a row is about, of the entities that have one."""
 
 
+ADDED_UP = ("daily_sales", "ad_spend")
+"""Entities whose rows of one key in one file are added up; their silver rows say in `source_rows` of how many."""
+
+
 def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 

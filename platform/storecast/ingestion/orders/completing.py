@@ -1,9 +1,9 @@
-"""Rows of orders completed by what the other rows of their order in the same file say."""
+"""Rows completed by what others of the same file say: those of their order, or the one they are a copy of."""
 
-from storecast.ingestion.contracts import ENTITIES, bronze_types
+from storecast.ingestion.contracts import ADDED_UP, ENTITIES, bronze_types
 from storecast.ingestion.orders.money import paid
 from storecast.ingestion.orders.order_fields import ORDER_FIELDS, Step, carried_down, merged
-from storecast.ingestion.orders.repeats import numbered
+from storecast.ingestion.orders.repeats import numbered, without_copies
 from storecast.ingestion.sources.base import Feed
 from storecast.warehouse.database import quote
 
@@ -11,9 +11,10 @@ from storecast.warehouse.database import quote
 def completed(mapped: str, feed: Feed, entity: str) -> str:
     """Return the query of a file's rows as bronze holds them, from the query that maps them one by one.
 
-    Rows of other entities than orders and their lines stay as they are.
+    Orders, their lines, and rows that are added up know of one another; those of other entities stay as they are.
     """
-    steps = {"orders": _headers, "order_lines": _lines}.get(entity, _none)(feed)
+    completing = {"orders": _headers, "order_lines": _lines, **dict.fromkeys(ADDED_UP, _copies)}
+    steps = completing.get(entity, _none)(feed)
     if not steps:
         return mapped
     named = ", ".join(f"{name} AS ({query})" for name, query in steps)
@@ -38,6 +39,10 @@ def _lines(feed: Feed) -> list[Step]:
     if is_dated or feed.repeated_rows != "copies":
         steps += numbered(_last(steps), columns, feed.repeated_rows, is_dated=is_dated)
     return steps if feed.money.is_plain else [*steps, *paid(_last(steps), columns, feed.money)]
+
+
+def _copies(feed: Feed) -> list[Step]:
+    return without_copies("mapped") if feed.keeps_raw and feed.repeated_rows != "lines" else []
 
 
 def _last(steps: list[Step]) -> str:

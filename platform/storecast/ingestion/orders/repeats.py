@@ -47,3 +47,26 @@ def numbered(rows: str, columns: Sequence[str], repeated_rows: RepeatedRows | No
             f"FROM {rows} LEFT JOIN counted USING (row_number)",
         ),
     ]
+
+
+def without_copies(rows: str) -> list[Step]:
+    """Return the steps, ending in `told_apart`, that mark rows which are wholly alike, as the file has them, but one.
+
+    `occurrence` is 0 for all but the first of them.
+    """
+    return [
+        (
+            "repeated",
+            f"SELECT hash(raw) AS alike FROM {rows} WHERE raw NOT LIKE '[%' GROUP BY alike HAVING count(*) > 1",
+        ),
+        (
+            "copies",
+            f"SELECT row_number FROM {rows} WHERE hash(raw) IN (SELECT alike FROM repeated) "
+            "QUALIFY row_number() OVER (PARTITION BY raw ORDER BY row_number) > 1",
+        ),
+        (
+            "told_apart",
+            f"SELECT {rows}.* REPLACE (CASE WHEN copies.row_number IS NOT NULL THEN 0 END AS occurrence) "
+            f"FROM {rows} LEFT JOIN copies ON {rows}.row_number = copies.row_number",
+        ),
+    ]

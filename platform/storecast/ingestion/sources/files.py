@@ -37,7 +37,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from storecast.ingestion.contracts import ENTITIES, silver_types
+from storecast.ingestion.contracts import ADDED_UP, ENTITIES, silver_types
 from storecast.ingestion.orders.money import Money, PerLine
 from storecast.ingestion.reading.csv_files import Dialect
 from storecast.ingestion.sources.base import Delivery, Feed, Format, Kind, RepeatedRows, Source
@@ -208,7 +208,7 @@ class FeedMapping(BaseModel):
 
 _KEYS_OF = {
     **dict.fromkeys(("price_is", "discount", "tax"), ("order_lines",)),
-    "repeated_rows": ("order_lines", "daily_sales"),
+    "repeated_rows": ("order_lines", *ADDED_UP),
     "selling_locations": ("inventory_levels",),
 }
 """Keys of a feed that mean something for some entities only."""
