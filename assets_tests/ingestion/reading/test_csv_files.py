@@ -70,7 +70,12 @@ def test_any_text_in_a_cell_comes_back_word_for_word(tmp_path: Path, cells: list
 
 def swallowing(rows: int) -> bytes:
     """Return a file of which the second row's name begins with a quote that nothing closes."""
-    lines = ["id,name,units,price", "1,Pot,2,3.00", '2,"Best pot,4,5.00', *(f"{n},Pot,1,3.00" for n in range(3, rows + 1))]
+    lines = [
+        "id,name,units,price",
+        "1,Pot,2,3.00",
+        '2,"Best pot,4,5.00',
+        *(f"{n},Pot,1,3.00" for n in range(3, rows + 1)),
+    ]
     return "\n".join(lines).encode() + b"\n"
 
 
