@@ -15,6 +15,7 @@ sales as (
         units,
         units * unit_price as revenue
     from {{ ref('daily_sales') }}
+    anti join {{ ref('non_products') }} using (product_id)
     where units > 0
 ),
 

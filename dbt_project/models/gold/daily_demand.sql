@@ -15,7 +15,9 @@ empty_shelves as (
         product_id,
         date
     from {{ ref('inventory_levels') }}
-    where on_hand_units = 0
+    where is_selling = 'yes'
+    group by product_id, date
+    having sum(on_hand_units) <= 0
 ),
 
 demand as (

@@ -12,6 +12,7 @@ from storecast.ingestion.contracts import (
     Entity,
     LandedFiles,
     Loads,
+    NonProductCodes,
     PublicHolidays,
     Quarantine,
     Reconciliation,
@@ -27,12 +28,8 @@ from storecast.ingestion.reconciliation import imbalances, reconcile
 from storecast.ingestion.sources import Source, resolve_source
 from storecast.ingestion.withdrawing import landed_table, withdraw, withdrawals
 from storecast.settings import Settings
-<<<<<<< HEAD
-from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, PROGRESS, SettingsResource, WarehouseResource, table
-=======
 from storecast.warehouse.contracts import sql_types
-from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, SettingsResource, WarehouseResource, table
->>>>>>> main
+from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, PROGRESS, SettingsResource, WarehouseResource, table
 
 ROOM = "ingestion"
 SHOWN = 20
@@ -63,7 +60,8 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         new = sum(file.landed_at == now for file in landed)
         return dg.Output(files, metadata={"new_files": new, "bytes": int(files["bytes"].sum())})
 
-    return [*specs, landed_files, *bronze_tables, loads, public_holidays, withdrawn_rows, quarantine, reconciliation]
+    books = [loads, non_product_codes, public_holidays, withdrawn_rows, quarantine, reconciliation]
+    return [*specs, landed_files, *bronze_tables, *books]
 
 
 def _feed_spec(source: Source, name: str) -> dg.AssetSpec:
@@ -130,6 +128,13 @@ def public_holidays(settings: SettingsResource) -> pd.DataFrame:
     source = resolve_source(shop)
     last = max(file.landed_at for file in files_landed(source, shop.landing_dir))
     return holidays_of(source.country, range(FIRST_MOMENT.year, last.year + YEARS_AHEAD + 1))
+
+
+@dg.asset(**table("bronze.non_product_codes", NonProductCodes, room=ROOM), deps=[LANDED_FILES])
+def non_product_codes(settings: SettingsResource) -> pd.DataFrame:
+    """Ids that the source says are no products, such as shipping or gift cards: one row a pattern."""
+    codes = resolve_source(settings.get()).non_products
+    return pd.DataFrame({"pattern": list(codes), "line_is": list(codes.values())}, dtype="object")
 
 
 @dg.asset(**table("ops.withdrawn_rows", WithdrawnRows, room=ROOM), deps=list(BRONZE.values()))

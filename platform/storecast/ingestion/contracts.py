@@ -32,6 +32,9 @@ IS_QUANTITY = "is_quantity"
 NOT_AFTER_LANDING = "not_after_landing"
 """Marks a day or moment of something that has happened: at most a day later than the file landed."""
 
+UNLESS_CANCELLED = "unless_cancelled"
+"""Marks what a cancelled line may lack."""
+
 BRONZE_COLUMNS = {
     "source": "VARCHAR",
     "feed": "VARCHAR",
@@ -39,11 +42,13 @@ BRONZE_COLUMNS = {
     "row_number": "BIGINT",
     "landed_at": "TIMESTAMP",
     "raw": "VARCHAR",
+    "occurrence": "BIGINT",
 }
-"""What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity."""
+"""What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity.
 
-
-_SOLD: dict[str, Any] = {"le": LARGEST_QUANTITY, "metadata": {IS_QUANTITY: True}}
+`occurrence` tells rows of one file apart that are alike in all columns: those of one number are copies of one another,
+null is 1, and 0 a row that another one of its file replaces.
+"""
 
 
 def _text(*, required: bool = False, **rules: Any) -> Any:
@@ -54,8 +59,8 @@ def _number(*, required: bool = False, **rules: Any) -> Any:
     return pa.Field(nullable=not required, **rules)
 
 
-def _happened() -> Any:
-    return pa.Field(ge=FIRST_MOMENT, metadata={NOT_AFTER_LANDING: True})
+def _happened(*, required: bool = True) -> Any:
+    return pa.Field(nullable=not required, ge=FIRST_MOMENT, metadata={NOT_AFTER_LANDING: True})
 
 
 def _planned() -> Any:
@@ -87,13 +92,23 @@ class OrderLines(pa.DataFrameModel):
     channel: str = _text(required=True)
     product_id: str = _text(required=True)
     product_name: str = _text()
-    quantity: float = _number(required=True, ne=0, ge=-LARGEST_QUANTITY, **_SOLD)
-    unit_price: float = _number(required=True, ge=0, le=LARGEST_AMOUNT)
+    quantity: float = _number(
+        required=True,
+        ne=0,
+        ge=-LARGEST_QUANTITY,
+        le=LARGEST_QUANTITY,
+        metadata={IS_QUANTITY: True, UNLESS_CANCELLED: True},
+    )
+    unit_price: float = _number(required=True, ge=0, le=LARGEST_AMOUNT, metadata={UNLESS_CANCELLED: True})
     customer_id: str = _text()
     seller_id: str = _text()
     status: str = _text(isin=STATUSES)
     country: str = _text()
     currency: str = _text()
+    discount: float = _number(ge=0)
+    tax: float = _number()
+    updated_at: pa.DateTime = _happened(required=False)
+    returned_at: pa.DateTime = _happened(required=False)
 
 
 class DailySales(pa.DataFrameModel):
@@ -102,7 +117,7 @@ class DailySales(pa.DataFrameModel):
     product_id: str = _text(required=True)
     channel: str = _text(required=True)
     date: pa.DateTime = _happened()
-    units: float = _number(required=True, ge=0, **_SOLD)
+    units: float = _number(required=True, ge=0, le=LARGEST_QUANTITY, metadata={IS_QUANTITY: True})
     unit_price: float = _number(ge=0, le=LARGEST_AMOUNT)
 
 
@@ -159,11 +174,13 @@ class Promotions(pa.DataFrameModel):
 
 
 class InventoryLevels(pa.DataFrameModel):
-    """One row a product and day: units on hand at its end."""
+    """One row a product, day and location: units on hand at its end; negative where more was sold than there was."""
 
     product_id: str = _text(required=True)
     date: pa.DateTime = _happened()
-    on_hand_units: float = _number(required=True, ge=0, le=LARGEST_QUANTITY)
+    on_hand_units: float = _number(required=True, ge=-LARGEST_QUANTITY, le=LARGEST_QUANTITY)
+    location: str = _text()
+    is_selling: str = _text(isin=["yes", "no"])
 
 
 class Sessions(pa.DataFrameModel):
@@ -232,7 +249,7 @@ ENTITIES: dict[str, Entity] = {
         Entity("sellers", Sellers, ("seller_id",), "sellers"),
         Entity("prices", Prices, ("product_id", "channel", "valid_from_date"), "prices"),
         Entity("promotions", Promotions, ("promotion_id", "product_id", "channel"), "promotions"),
-        Entity("inventory_levels", InventoryLevels, ("product_id", "date"), "inventory_levels"),
+        Entity("inventory_levels", InventoryLevels, ("product_id", "date", "location"), "inventory_levels"),
         Entity("sessions", Sessions, ("session_id", "event_number"), "sessions"),
         Entity("ad_spend", AdSpend, ("date", "ad_channel", "campaign"), "ad_spend"),
         Entity("calendar", Calendar, ("date", "event_name", "channel"), "calendar_events"),
@@ -254,12 +271,16 @@ DAYS = {
 """The column that says which day a row is about, of the entities that have one."""
 
 
+ADDED_UP = ("daily_sales", "ad_spend")
+"""Entities whose rows of one key in one file are added up; their silver rows say in `source_rows` of how many."""
+
+
 @cache
 def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 
     >>> silver_types("inventory_levels")
-    {'product_id': 'VARCHAR', 'date': 'DATE', 'on_hand_units': 'DOUBLE'}
+    {'product_id': 'VARCHAR', 'date': 'DATE', 'on_hand_units': 'DOUBLE', 'location': 'VARCHAR', 'is_selling': 'VARCHAR'}
     """
     return sql_types(ENTITIES[entity].contract)
 
@@ -357,6 +378,13 @@ class Loads(pa.DataFrameModel):
     rows_quarantined: pd.Int64Dtype = pa.Field(nullable=True)
     note: str = pa.Field(nullable=True, description="What was odd about reading the file.")
     reason: str = pa.Field(nullable=True, description="Why the file is set aside; null where it was loaded.")
+
+
+class NonProductCodes(pa.DataFrameModel):
+    """One row a pattern of ids that are no products."""
+
+    pattern: str = pa.Field(unique=True, description="Regular expression that the whole id matches.")
+    line_is: str = pa.Field(description="What such a line is.")
 
 
 class PublicHolidays(pa.DataFrameModel):
