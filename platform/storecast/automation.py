@@ -16,8 +16,8 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from storecast.forecasting import automation as forecasting
 from storecast.forecasting.assets import PRODUCTS
-from storecast.forecasting.assets.retraining import retrain
-from storecast.forecasting.automation import RETRAIN_JOB, retrain_drifted, retraining_config, waiting_partitions
+from storecast.forecasting.assets.retraining import RETRAIN_JOB, retrain
+from storecast.forecasting.automation import retrain_drifted, retraining_config, waiting_partitions
 from storecast.forecasting.due_training import due_now
 from storecast.ingestion import automation as ingestion
 from storecast.monitoring import automation as monitoring

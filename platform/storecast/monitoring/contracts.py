@@ -29,9 +29,19 @@ FORECAST_BIAS = "bias"
 FORECAST_ERROR = "error"
 WEEKDAY = "weekday"
 NUMERICAL = (UNIT_PRICE, "discount_share", UNITS)
-CATEGORICAL = ("is_on_promotion", IS_IN_STOCK, "has_event", WEEKDAY)
+PRODUCT_ID = "product_id"
+HAS_EVENT = "has_event"
+OF_ROWS = (*NUMERICAL, "is_on_promotion", IS_IN_STOCK)
+"""What each row of gold.daily_demand has of its own."""
+OF_DAYS = (HAS_EVENT, WEEKDAY)
+"""What all rows of a day share: a thousand products on one holiday are one holiday."""
+CATEGORICAL = ("is_on_promotion", IS_IN_STOCK, *OF_DAYS, PRODUCT_ID)
 COMPARED = (*NUMERICAL, *CATEGORICAL)
-"""What the models are given of gold.daily_demand, and the target."""
+"""What the models are given of gold.daily_demand, the target, and which products there are."""
+IS_MISSING = " is missing"
+"""Follows a column's name in that of a column which tells whether it lacks a value."""
+STAYED, NEW, LOST, BACK = FATES = ("stayed", "new", "lost", "back")
+"""What became of a product from one window to the next: it sells in both, for the first time, no more, or again."""
 
 
 class Drift(pa.DataFrameModel):
@@ -39,10 +49,12 @@ class Drift(pa.DataFrameModel):
 
     report_date: pa.DateTime = pa.Field(description="Last day of the recent window.")
     scope: str = pa.Field(str_length={"min_value": 1}, description="'portfolio', or a product id.")
-    column_name: str = pa.Field(str_length={"min_value": 1})
-    method: str = pa.Field(description="The statistic, in Evidently's words; distances and p-values both occur.")
-    score: float
-    threshold: float
+    column_name: str = pa.Field(
+        str_length={"min_value": 1}, description="`… is missing`: the share of rows without a value."
+    )
+    method: str = pa.Field(description="The two-sample test, as Evidently's page names it.")
+    score: float = pa.Field(description="The test's p-value; a distance in reports of before December 2026.")
+    threshold: float = pa.Field(description="Highest p-value that is drift, by the number of columns.")
     is_drifted: bool
     reference_start_date: pa.DateTime
     reference_end_date: pa.DateTime

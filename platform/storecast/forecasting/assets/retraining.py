@@ -9,7 +9,7 @@ the job `retrain` is an op: one run makes the partitions it is told, and records
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import pandas as pd
@@ -173,7 +173,7 @@ def evaluations(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckEvaluatio
     for definition in checks.CHECKS:
         [spec] = definition.check_specs
         if spec.asset_key in tables:
-            found = definition(warehouse)
+            found = cast(dg.AssetCheckResult, definition(warehouse))
             yield dg.AssetCheckEvaluation(
                 asset_key=spec.asset_key,
                 check_name=spec.name,
