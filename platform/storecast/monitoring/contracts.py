@@ -106,6 +106,31 @@ WORSE_THAN_NAIVE = "worse_than_naive"
 INCIDENT_KINDS = (RUN_FAILURE, STALE_FORECASTS, FEED_STOPPED, QUARANTINE_RATE, BIAS, WORSE_THAN_NAIVE, CHECK_FAILURE)
 """What an incident can be, the most urgent first."""
 
+SURE_ERRORS = 3
+"""Standard errors by which champions have to be worse than seasonal naive for it to be no chance."""
+WORSE_SQL = f"""
+    with scores as (
+        select level, skill_over_seasonal_naive as skill, skill_error
+        from (select null::double as skill_error where false union all by name from {{table}})
+        where model = 'champion' and demand_class = 'all' and split = 'evaluation'
+    ),
+    pooled as (
+        select
+            level, avg(skill) as skill,
+            greatest(
+                sqrt(sum(skill_error * skill_error)) / count(*), coalesce(stddev_samp(skill), 0) / sqrt(count(*))
+            ) as error
+        from scores group by level having count(skill_error) = count(*)
+    )
+    select level, skill, error from pooled where skill + {SURE_ERRORS} * error < 0 order by level
+"""
+"""Levels at which champions are worse than seasonal naive beyond chance, on all evaluation origins together.
+
+The mean skill lies by `SURE_ERRORS` standard errors below 0: that of weeks within origins, or between origins where it
+is larger. Where seasonal naive itself is champion the skill is 0, and nothing is found; nor where an origin has fewer
+than two weeks, which do not tell how much is chance. `table` holds rows of `BacktestAccuracy`.
+"""
+
 WARNING = "warning"
 ERROR = "error"
 SEVERITIES = (WARNING, ERROR)

@@ -173,7 +173,7 @@ def evaluations(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckEvaluatio
     for definition in checks.CHECKS:
         [spec] = definition.check_specs
         if spec.asset_key in tables:
-            found = cast(dg.AssetCheckResult, definition(warehouse))
+            found = cast("dg.AssetCheckResult", definition(warehouse))
             yield dg.AssetCheckEvaluation(
                 asset_key=spec.asset_key,
                 check_name=spec.name,
