@@ -16,11 +16,12 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from storecast.forecasting import automation as forecasting
 from storecast.forecasting.assets import PRODUCTS
-from storecast.forecasting.automation import RETRAIN_JOB, range_tags, retrain_drifted, retraining_ranges
+from storecast.forecasting.assets.retraining import RETRAIN_JOB, retrain
+from storecast.forecasting.automation import retrain_drifted, retraining_config, waiting_partitions
 from storecast.forecasting.due_training import due_now
 from storecast.ingestion import automation as ingestion
 from storecast.monitoring import automation as monitoring
-from storecast.monitoring.automation import look_at_shop
+from storecast.monitoring.automation import look_at_shop, try_again
 from storecast.registry import automation as registry
 from storecast.registry.automation import behind, look, moved_alias
 from storecast.settings import Settings
@@ -82,12 +83,7 @@ JOBS = {
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""
 
-RETRAIN = dg.define_asset_job(
-    RETRAIN_JOB,
-    RETRAINED | PARTITIONED,
-    description="Train the products of the partition keys anew by themselves, and forecast them.",
-    tags=FIRST_IN_QUEUE,
-)
+RETRAIN = retrain.with_hooks({try_again})
 """What a sensor starts for products that drifted; no part of the main line either."""
 
 REPLACE = dg.define_asset_job(
@@ -194,7 +190,7 @@ def _after_retraining() -> dg.SensorDefinition:
     return follow
 
 
-def _of_successes(job: UnresolvedAssetJobDefinition) -> dict[str, Any]:
+def _of_successes(job: dg.JobDefinition | UnresolvedAssetJobDefinition) -> dict[str, Any]:
     return {
         "run_status": dg.DagsterRunStatus.SUCCESS,
         "monitored_jobs": [job],
@@ -238,7 +234,7 @@ def run_main_line(
     say(f"{'Training' if due.is_due else 'No training'}: {due.reason}.")
     run_stages(definitions, [*(["train"] if due.is_due else []), "forecast", "publish"], on_stage)
     follow_aliases(definitions, settings, on_stage, say)  # publication may have decided on another champion or canary
-    if run_retraining(definitions, warehouse, on_stage):
+    if run_retraining(definitions, warehouse, on_stage, say):
         run_stages(definitions, ["publish"], on_stage)
 
 
@@ -252,13 +248,16 @@ def follow_aliases(
         run_stages(definitions, [REPLACE.name], on_stage)
 
 
-def run_retraining(definitions: dg.Definitions, warehouse: Warehouse, on_stage: Callable[[str], None]) -> int:
-    """Train anew what the newest drift report asks for, as the sensor `retrain_drifted` does; return how many runs."""
+def run_retraining(
+    definitions: dg.Definitions, warehouse: Warehouse, on_stage: Callable[[str], None], say: Callable[[str], None]
+) -> int:
+    """Train anew what the newest drift report asks for, as the sensor `retrain_drifted` does; return how many keys."""
     with dg.DagsterInstance.get() as instance:
-        ranges = retraining_ranges(warehouse, instance)
-        for own in ranges:
-            _run_stage(definitions, instance, RETRAIN_JOB, on_stage, {CHAINED_BY: CLI, **range_tags(own)}, {})
-    return len(ranges)
+        waiting = waiting_partitions(warehouse, instance)
+        if len(waiting):
+            say(f"Training anew: {len(waiting)} partitions drifted since the champion's training.")
+            _run_stage(definitions, instance, RETRAIN_JOB, on_stage, {CHAINED_BY: CLI}, retraining_config(waiting))
+    return len(waiting)
 
 
 def run_stages(

@@ -11,6 +11,7 @@ from storecast import automation, summary
 from storecast.definitions import compose
 from storecast.ingestion.landing import file_sha256, find_files
 from storecast.ingestion.sources import resolve_source
+from storecast.recovery import restore_records
 from storecast.services import write_instance_config
 from storecast.settings import Settings, load_settings, process_environment
 from storecast.shop import bind, fingerprint, holds_another_shop, refuse_another_shop
@@ -51,7 +52,7 @@ def run_main_job(options: Mapping[str, Any], report: Callable[[str], None]) -> N
         state = state_of(settings)
         bind(settings)  # not before the source's files are there: a mistyped folder shall not keep this one
         write_instance_config(settings)
-        is_done = state == _last_state(settings)
+        is_done = restore_records(settings, report) and state == _last_state(settings)
         if is_done and not _may_have_another_champion(settings):
             report(f"Nothing is new in {resolve_source(settings).folder}: {settings.published_path} is up to date.")
         else:

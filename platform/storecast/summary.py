@@ -79,7 +79,7 @@ def _versions(warehouse: Warehouse) -> list[str]:
         return []
     known = warehouse.read(VERSIONS).itertuples()
     told = [f"{row.alias} is version {row.model_version}, trained to {row.origin_date:%Y-%m-%d}" for row in known]
-    return [f"Models: {'; '.join(told)}."]
+    return [f"Models: {'; '.join(told) or 'none is registered, the next `storecast run` trains'}."]
 
 
 def _accuracy(warehouse: Warehouse) -> str:

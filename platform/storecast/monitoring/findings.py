@@ -91,12 +91,6 @@ BIAS_SQL = """
     having abs(avg(bias)) > $bias
 """
 
-WORSE_SQL = """
-    select level as subject, avg(skill_over_seasonal_naive) as skill from gold.forecast_accuracy
-    where model = 'champion' and demand_class = 'all' and split = 'evaluation'
-    group by level having skill <= 0 order by all
-"""
-
 
 SET_ASIDE_SQL = """
     select path as subject, min(note) as note
@@ -239,12 +233,12 @@ def _biased(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]]
 def _worse(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]]:  # noqa: ARG001 - one signature
     return [
         _found(
-            f"level {row['subject']}",
+            f"level {row['level']}",
             c.WARNING,
-            f"the champions' skill over seasonal naive is {row['skill']:.1%}",
+            f"the champions' skill over seasonal naive is {row['skill']:.1%} ± {row['error']:.1%}, worse beyond chance",
             "compare the models in ops.model_scores, then run the job `train`",
         )
-        for row in query(WORSE_SQL, {}).to_dict("records")
+        for row in query(c.WORSE_SQL.format(table="gold.forecast_accuracy"), {}).to_dict("records")
     ]
 
 

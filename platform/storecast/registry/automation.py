@@ -96,6 +96,20 @@ def look(shop: Settings) -> tuple[str | None, str]:
         return request_key(made_with(shop, PATIENCE_SECONDS), registry.aliases, history)
 
 
+def restore_lost_models(shop: Settings) -> tuple[bool, str | None]:
+    """Give MLflow back what it lost with its folder; return whether a champion is left, and what was done in words.
+
+    True and None where no version was registered yet: then MLflow is not asked.
+    """
+    warehouse = Warehouse(shop.warehouse_path, shop.lease_timeout_seconds)
+    if not warehouse.exists(c.REGISTERED_MODELS) or warehouse.read(c.WITH_ALIAS_SQL).empty:
+        return True, None
+    from storecast.registry.promotion import Registry  # noqa: PLC0415 - MLflow takes seconds to import
+
+    with Registry.held(shop, now()) as registry:
+        return c.CHAMPION_ALIAS in registry.aliases, registry.restored
+
+
 def behind(shop: Settings) -> str | None:
     """Say that forecasts wait for being made with other versions, None where they do not; MLflow is not asked."""
     from storecast.registry.mirror import mirrored_aliases  # noqa: PLC0415 - MLflow takes seconds to import
