@@ -24,7 +24,7 @@ def tune_model(
     `LeaseError` where another search is under way in the folder, and `StageError` where the search fails.
     """
     require_tunable(model)
-    warehouse = Warehouse(settings.warehouse_path, settings.lease_timeout_seconds)
+    warehouse = Warehouse.of(settings)
     if not warehouse.exists("gold.daily_demand"):
         raise FileNotFoundError(f"{settings.data_dir} holds no demand yet: `storecast run` loads it")
     config = {"model": model, "minutes": minutes} | ({} if trials is None else {"trials": trials})
