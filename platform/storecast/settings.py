@@ -305,24 +305,26 @@ def _strangers(names: Iterable[str], known: Mapping[str, str]) -> Iterator[str]:
 
 
 def _explain(error: ValidationError, places: Mapping[str, str]) -> str:
-    return "; ".join(
-        f"setting {'.'.join(map(str, problem['loc']))}{_shown(problem['input'])} from "
-        f"{places.get(str(problem['loc'][0]), 'the defaults')}: {problem['msg']}"
-        if problem["loc"]
-        else problem["msg"]
-        for problem in error.errors()
-    )
+    told = []
+    for problem in error.errors():
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"]:
+            name = str(problem["loc"][0])
+            shown = "" if problem["type"] == "extra_forbidden" else _shown(problem["input"])
+            message = f"setting {name}{shown} from {places.get(name, 'the defaults')}: {message}"
+        told.append(message)
+    return "; ".join(told)
 
 
 def _shown(value: object) -> str:
-    """Write a value down, unless it may hold a password: addresses and what is long may.
+    """Write a value down, unless it may hold a password, as an address may.
 
     >>> _shown(91), _shown("ray://shop:secret@cluster:10001")
     (' = 91', ' (not shown)')
     """
     text = str(value)
     may_be_secret = "://" in text or "@" in text or not isinstance(value, str | int | float | date | Path)
-    return " (not shown)" if may_be_secret else f" = {value!r}"
+    return " (not shown)" if may_be_secret else f" = {text if isinstance(value, Path) else value!r}"
 
 
 def process_environment(settings: Settings) -> dict[str, str]:

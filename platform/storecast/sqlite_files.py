@@ -7,7 +7,7 @@ from storecast.settings import Settings
 from storecast.warehouse import DamagedFileError
 
 MAGIC = b"SQLite format 3\0"
-HEADER = struct.Struct(">16xH6xI4xI60xI4x")
+HEADER = struct.Struct(">16xH6xII60xI4x")
 """Page size, change counter, pages, and the counter at which the pages were counted."""
 
 
@@ -33,7 +33,9 @@ def damage_of(path: Path) -> str | None:
 
     Only the header is read: it says how many pages there are. With a log beside it SQLite itself mends the file.
     """
-    if not path.is_file() or path.stat().st_size == 0 or path.with_name(f"{path.name}-wal").exists():
+    log = path.with_name(f"{path.name}-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    if not path.is_file() or path.stat().st_size == 0 or has_log:
         return None
     with path.open("rb") as file:
         header = file.read(HEADER.size)

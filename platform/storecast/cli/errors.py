@@ -13,6 +13,7 @@ import click
 
 FULL = "there is no space left for {place}: free some, then start the same command again; it goes on where it was"
 NO_RIGHT = "{place} cannot be read or written ({said}): give Storecast the right, or name another folder (--data-dir)"
+DAMAGED = "{place} is damaged ({said}): restore it from a backup, or move it away"
 NO_PLACE = "{place} cannot be used ({said}): name another place"
 SENTENCES = {
     errno.ENOSPC: FULL,
@@ -23,6 +24,7 @@ SENTENCES = {
     errno.EPERM: NO_RIGHT,
     errno.ELOOP: "{place} cannot be found, for its links lead in a circle: mend the link, or name another place",
     errno.ENAMETOOLONG: NO_PLACE,
+    errno.ENOENT: NO_PLACE,
     errno.ENOTDIR: NO_PLACE,
     errno.EISDIR: NO_PLACE,
     errno.EEXIST: NO_PLACE,
@@ -36,14 +38,21 @@ OF_SQLITE = {
     "disk is full": FULL,
     "readonly database": NO_RIGHT,
     "unable to open database file": NO_RIGHT,
-    "disk I/O error": NO_RIGHT,
+    "disk I/O error": "{place} cannot be written ({said}): look whether the disk is full or failing, then start again",
     "database is locked": "{place} is locked by another program: end it, or start the same command again later",
-    "not a database": "{place} is damaged ({said}): restore it from a backup, or move it away",
-    "malformed": "{place} is damaged ({said}): restore it from a backup, or move it away",
+    "not a database": DAMAGED,
+    "malformed": DAMAGED,
 }
 """What to do about an error of MLflow's or Dagster's database, by words of SQLite's message."""
 
-OF_DUCKDB = {"No space left on device": FULL, "Read-only file system": NO_RIGHT, "Permission denied": NO_RIGHT}
+OF_DUCKDB = {
+    "No space left on device": FULL,
+    "Read-only file system": NO_RIGHT,
+    "Permission denied": NO_RIGHT,
+    "Could not read enough bytes": DAMAGED,
+    "Corrupt database file": DAMAGED,
+}
+"""What to do about an error of DuckDB with a file that it could open."""
 DATABASES = "a database of MLflow or Dagster in the data folder"
 
 
@@ -90,10 +99,11 @@ def sentence_for(error: Exception) -> str | None:
     True
     """
     if isinstance(error, OSError) and not _is_told_already(error):
-        place, said = error.filename or "a file", error.strerror or type(error).__name__
+        place, said = error.filename or "a file of the data folder", error.strerror or type(error).__name__
         found = SENTENCES.get(error.errno or 0)
         return None if found is None else found.format(place=place, said=said)
-    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    own_words = str(getattr(error, "orig", error))  # SQLAlchemy wraps SQLite's error and adds the statement
+    said = own_words.splitlines()[0] if own_words else type(error).__name__
     if isinstance(error, (sqlite3.Error, *_loaded("sqlalchemy.exc", "DBAPIError"))):
         return _known(OF_SQLITE, said, DATABASES)
     if isinstance(error, _loaded("duckdb", "Error")):

@@ -32,7 +32,7 @@ def quarantine_report(settings: Settings, entity: str | None, limit: int) -> str
         message = f"--entity is {entity!r}, which is none; there are {', '.join(ENTITIES)}"
         raise ValueError(message)
     report, is_copy = ask_newest(settings, lambda tables: _report(tables, entity, limit))
-    return f"{report}\n(As last published, for the pipeline is at work.)" if is_copy else report
+    return f"{report}\n(As last published: the warehouse itself cannot be read at this moment.)" if is_copy else report
 
 
 def _report(tables: Tables, entity: str | None, limit: int) -> str:

@@ -18,6 +18,10 @@ from storecast.warehouse.lease import Lease, LeaseTimeoutError, Patience
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 5.0
 BATCH_ROWS = 1_000_000
 SCHEMAS = ("bronze", "silver", "gold", "ops")
+WAY_OUT = (
+    "Restore it from a backup, or move it away: `storecast run` builds it anew from the files that have landed, "
+    "without what was published and decided before"
+)
 _HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -74,7 +78,9 @@ class Warehouse:
             yield
 
     def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        return once_unlocked(lambda: open_file(self.path, read_only=read_only), self.lease.timeout_seconds)
+        return once_unlocked(
+            lambda: open_file(self.path, read_only=read_only, way_out=WAY_OUT), self.lease.timeout_seconds
+        )
 
     def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
         """Return the rows of a query."""
@@ -206,18 +212,18 @@ def _quoted(table: str) -> str:
     return f"{quote(schema)}.{quote(name)}"
 
 
-def open_file(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB file. Raises `DamagedFileError` where it cannot be read, DuckDB's own error where it is locked."""
+def open_file(path: Path, *, read_only: bool, way_out: str) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file.
+
+    Raises `DamagedFileError` with the way out where it cannot be read, and DuckDB's own error where it is locked.
+    """
     try:
         return duckdb.connect(str(path), read_only=read_only)
     except duckdb.Error as error:
         if _is_locked(error):
             raise
         said = str(error).splitlines()[0]
-        message = (
-            f"{path} cannot be opened: {said}. Restore it from a backup, or move it away: `storecast run` builds it "
-            "anew from the files that have landed, without what was published and decided before"
-        )
+        message = f"{path} cannot be opened: {said}. {way_out}"
         raise DamagedFileError(message) from error
 
 

@@ -11,6 +11,7 @@ from storecast.warehouse.database import Warehouse, open_file
 from storecast.warehouse.lease import LeaseTimeoutError
 
 NO_PATIENCE_SECONDS = 0.001
+WAY_OUT = "Remove it: `storecast run` publishes anew"
 
 
 class Tables(Protocol):
@@ -41,7 +42,7 @@ class PublishedCopy:
         if not self.pointer.exists():
             message = f"nothing is published at {self.pointer} yet: `storecast run` makes it"
             raise FileNotFoundError(message)
-        with open_file(self.pointer.resolve(), read_only=True) as connection:
+        with open_file(self.pointer.resolve(), read_only=True, way_out=WAY_OUT) as connection:
             return connection.execute(sql, parameters).df()
 
     def exists(self, table: str) -> bool:
