@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from storecast.cli.errors import reporting_errors
+from storecast.terminal import visible
 
 if TYPE_CHECKING:
     from storecast.settings import Settings
@@ -43,10 +44,10 @@ def main() -> None:
 @reporting_errors
 def run(**options: Any) -> None:
     """Run the main job: source files to published forecasts. Run again, it does only what is new."""
-    click.echo("Looking for what is new …")
+    _say("Looking for what is new …")
     from storecast.run import run_main_job
 
-    run_main_job(options, report=click.echo, started=STARTED)
+    run_main_job(options, report=_say, started=STARTED)
 
 
 @main.command()
@@ -56,7 +57,7 @@ def up(data_dir: Path | None) -> None:
     """Start Dagster's UI and daemon and MLflow's UI, and say where they are."""
     from storecast.services import start_services
 
-    start_services(_settings(data_dir), REPOSITORY, report=click.echo)
+    start_services(_settings(data_dir), REPOSITORY, report=_say)
 
 
 @main.command()
@@ -66,7 +67,7 @@ def down(data_dir: Path | None) -> None:
     """End what `storecast up` started."""
     from storecast.services import stop_services
 
-    stop_services(_settings(data_dir), report=click.echo)
+    stop_services(_settings(data_dir), report=_say)
 
 
 @main.command()
@@ -77,7 +78,7 @@ def status(data_dir: Path | None) -> None:
     from storecast.cli.status import status_lines
 
     for line in status_lines(_settings(data_dir)):
-        click.echo(line)
+        _say(line)
 
 
 @main.command()
@@ -90,7 +91,7 @@ def tune(model: str, minutes: float, trials: int | None, data_dir: Path | None) 
     """Choose a model's parameters by back-tests. Killed or out of time, the same command goes on where it was."""
     from storecast.tune import tune_model
 
-    tune_model(_settings(data_dir), model, minutes, trials, report=click.echo)
+    tune_model(_settings(data_dir), model, minutes, trials, report=_say)
 
 
 @main.command()
@@ -102,7 +103,7 @@ def quarantine(entity: str | None, limit: int, data_dir: Path | None) -> None:
     """Say which rows broke a contract and why: newest first, by file and reason."""
     from storecast.cli.quarantine import quarantine_report
 
-    click.echo(quarantine_report(_settings(data_dir), entity, limit))
+    _say(quarantine_report(_settings(data_dir), entity, limit))
 
 
 @main.command(name="what-if")
@@ -121,8 +122,8 @@ def what_if(data_dir: Path | None, **change: Any) -> None:
     from storecast.warehouse import Warehouse
 
     settings = _settings(data_dir)
-    click.echo("learning how units follow prices and promotions …", err=True)
-    click.echo(answer(Warehouse.of(settings), Change(**change), settings))
+    _say("learning how units follow prices and promotions …", err=True)
+    _say(answer(Warehouse.of(settings), Change(**change), settings))
 
 
 @main.command()
@@ -143,7 +144,7 @@ def explain(product_id: str, channel: str | None, picture: Path | None, data_dir
     explanations = explanations_of(Warehouse.of(settings), product_id, channel, settings)
     if picture is not None:
         explanation_plot(explanations, f"{product_id} in {channel or 'all channels'}").savefig(picture)
-    click.echo(answer(explanations))
+    _say(answer(explanations))
 
 
 @main.command()
@@ -156,7 +157,7 @@ def promote(version: int | None, veto: bool, by: str, data_dir: Path | None) -> 
     """Make a version champion without waiting for the gate, then forecast with it and publish."""
     from storecast.promote import decide_on
 
-    decide_on(_settings(data_dir), "veto" if veto else "promote", version, by, report=click.echo)
+    decide_on(_settings(data_dir), "veto" if veto else "promote", version, by, report=_say)
 
 
 @main.command()
@@ -168,7 +169,11 @@ def rollback(version: int | None, by: str, data_dir: Path | None) -> None:
     """Take a promotion back: a former version is champion again, forecasts and is published."""
     from storecast.promote import decide_on
 
-    decide_on(_settings(data_dir), "rollback", version, by, report=click.echo)
+    decide_on(_settings(data_dir), "rollback", version, by, report=_say)
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    click.echo(visible(text), err=err)
 
 
 def _settings(data_dir: Path | None) -> "Settings":

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from storecast.terminal import visible
+
 FULL = "there is no space left for {place}: free some, then start the same command again; it goes on where it was"
 NO_RIGHT = "{place} cannot be read or written ({said}): give Storecast the right, or name another folder (--data-dir)"
 DAMAGED = "{place} is damaged ({said}): restore it from a backup, or move it away"
@@ -70,7 +72,7 @@ def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
             sentence = sentence_for(error)
             if sentence is None:
                 raise
-            click.secho(f"error: {sentence}", fg="red", err=True)
+            click.secho(f"error: {visible(sentence)}", fg="red", err=True)
             sys.exit(1)
 
     return wrapped

@@ -8,6 +8,8 @@ from storecast.settings import Settings
 from storecast.warehouse import Lease
 from storecast.work_in_progress import runs_at_work
 
+COMMAND = "storecast "
+
 
 def status_lines(settings: Settings) -> Iterator[str]:
     """Yield the lines one after the other."""
@@ -21,9 +23,9 @@ def status_lines(settings: Settings) -> Iterator[str]:
 def _at_work(settings: Settings, *, has_daemon: bool) -> Iterator[str]:
     """Say which command is at work, and which runs of Dagster; what a killed process left behind is no work."""
     holder = Lease(settings.data_dir / MAIN_JOB).holder()
-    if holder is not None:
+    has_command = holder is not None and holder.program.startswith(COMMAND)  # a sensor may look too, for a moment
+    if has_command:
         yield f"in progress: {holder}"
-    runs = runs_at_work(settings) if holder is not None or has_daemon else []
-    for run in runs:
-        if has_daemon if run.is_daemons else holder is not None:
+    for run in runs_at_work(settings) if has_command or has_daemon else []:
+        if has_daemon if run.is_daemons else has_command:
             yield f"in progress: `{run.job}` since {run.since:%Y-%m-%d %H:%M:%S} UTC (Dagster run {run.run_id})"

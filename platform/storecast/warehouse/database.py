@@ -18,6 +18,8 @@ from storecast.warehouse.lease import Lease, LeaseTimeoutError, Patience
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 5.0
 BATCH_ROWS = 1_000_000
 SCHEMAS = ("bronze", "silver", "gold", "ops")
+UNREADABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
+"""What DuckDB raises for a file that it cannot read."""
 WAY_OUT = (
     "Restore it from a backup, or move it away: `storecast run` builds it anew from the files that have landed, "
     "without what was published and decided before"
@@ -219,7 +221,7 @@ def open_file(path: Path, *, read_only: bool, way_out: str) -> duckdb.DuckDBPyCo
     """
     try:
         return duckdb.connect(str(path), read_only=read_only)
-    except duckdb.Error as error:
+    except UNREADABLE as error:
         if _is_locked(error):
             raise
         said = str(error).splitlines()[0]
