@@ -23,7 +23,9 @@ from storecast.forecasting import automation as forecasting
 from storecast.forecasting.assets import PRODUCTS
 from storecast.forecasting.automation import RETRAIN_JOB, range_tags, retrain_drifted, retraining_ranges
 from storecast.forecasting.due_training import due_now
+from storecast.forecasting.registry import models_named
 from storecast.ingestion import automation as ingestion
+from storecast.ingestion.holidays import public_holidays
 from storecast.last_run import has_read_all, remember, state_of
 from storecast.monitoring import automation as monitoring
 from storecast.monitoring.automation import PATIENCE_SECONDS, look_at_shop
@@ -121,6 +123,12 @@ ALL_JOBS: tuple[dg.JobDefinition | UnresolvedAssetJobDefinition, ...] = (
 SCHEDULES = ingestion.SCHEDULES
 ROOMS = (forecasting, ingestion, monitoring)
 """Those with sensors of their own."""
+
+
+def require_workable(settings: Settings) -> None:
+    """Raise `ValueError` for a model that is not in the registry, or a country without known holidays."""
+    models_named(settings.models)
+    public_holidays(settings.country, [])
 
 
 def sensors() -> list[dg.SensorDefinition]:

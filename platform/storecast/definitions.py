@@ -1,7 +1,5 @@
 """The whole graph, composed."""
 
-import os
-
 import dagster as dg
 
 from storecast import automation, progress
@@ -9,17 +7,15 @@ from storecast.feedback import assets as feedback
 from storecast.feedback import checks as feedback_checks
 from storecast.forecasting import checks as forecasting_checks
 from storecast.forecasting.assets import forecasts, retraining, shadow, training
-from storecast.forecasting.registry import models_named
 from storecast.ingestion import assets as ingestion
 from storecast.ingestion import checks as ingestion_checks
-from storecast.ingestion.holidays import public_holidays
 from storecast.monitoring import assets as monitoring
 from storecast.monitoring import automation as monitoring_automation
 from storecast.monitoring import checks as monitoring_checks
 from storecast.registry import assets as registry
 from storecast.registry import checks as registry_checks
-from storecast.settings import Settings, load_settings, process_environment
-from storecast.shop import with_source_facts
+from storecast.settings import Settings
+from storecast.shop import settings_of_environment
 from storecast.warehouse import assets as warehouse
 from storecast.warehouse.resources import resources_of
 
@@ -29,10 +25,9 @@ CHECKED_ROOMS = (feedback_checks, forecasting_checks, ingestion_checks, monitori
 def compose(settings: Settings) -> dg.Definitions:
     """Return every asset, check, job, sensor and resource for one data folder.
 
-    Raises `ValueError` for a model or a country that no stage could work with, so that none begins.
+    Raises `ValueError` for a setting that no stage could work with, so that none begins.
     """
-    models_named(settings.models)
-    public_holidays(settings.country, [])
+    automation.require_workable(settings)
     assets = [
         *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, retraining, shadow, training]),
         *ingestion.source_assets(settings),
@@ -54,6 +49,4 @@ def compose(settings: Settings) -> dg.Definitions:
 @dg.definitions
 def storecast() -> dg.Definitions:
     """Return the graph of the data folder that the environment names."""
-    settings = with_source_facts(load_settings())
-    os.environ.update(process_environment(settings))
-    return compose(settings)
+    return compose(settings_of_environment())

@@ -275,23 +275,26 @@ def _stop_runs(settings: Settings, report: Callable[[str], None]) -> None:
     runs = _daemons_runs(settings)
     if not runs:
         return
-    if not cancel_runs(settings.dagster_port, [run.run_id for run in runs], at_once=False):
-        report(f"Dagster's webserver does not answer: {len(runs)} run(s) end with their process")
-        return
-    began = reported = time.monotonic()
     for run in runs:
         report(f"stopping `{run.job}`, at work since {run.since:%H:%M:%S} UTC: its step may end first")
     file = settings.dagster_home / STOPPED_RUNS
     file.write_text(json.dumps([run.run_id for run in runs]), encoding="utf-8")
+    began = reported = time.monotonic()
     while (left := _daemons_runs(settings)) and time.monotonic() - began < RUN_STOP_SECONDS:
+        unasked = [run.run_id for run in left if not run.is_stopping]  # one that is only starting takes no notice yet
+        if unasked and not cancel_runs(settings.dagster_port, unasked, at_once=False):
+            report(f"Dagster's webserver does not answer: {len(unasked)} run(s) end with their process")
+            return
         if time.monotonic() - reported > REPORT_EVERY_SECONDS:
             reported = time.monotonic()
             jobs = ", ".join(f"`{run.job}`" for run in left)
             report(f"waiting for {jobs} … {reported - began:.0f} s of at most {RUN_STOP_SECONDS:.0f} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(5 * POLL_SECONDS)
     if left:
         cancel_runs(settings.dagster_port, [run.run_id for run in left], at_once=True)
-    report(f"stopped {', '.join(f'`{run.job}`' for run in runs)}: `storecast up` goes on with it")
+    for run in runs:
+        if was_cancelled(settings, run.run_id):
+            report(f"stopped `{run.job}`: `storecast up` goes on with it")
 
 
 def _daemons_runs(settings: Settings) -> list[RunAtWork]:

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from storecast.ingestion.sources import resolve_source
-from storecast.settings import SHOP_FILE, SOURCE_FACTS, Settings, read_shop
+from storecast.settings import SHOP_FILE, SOURCE_FACTS, Settings, load_settings, process_environment, read_shop
 
 IDENTITY = ("source", "source_path", "source_config", "product_limit")
 BOUND = (*IDENTITY, *SOURCE_FACTS)
@@ -27,6 +28,13 @@ def with_source_facts(settings: Settings) -> Settings:
     """Return the settings with the zone, currency and country of the source, which alone decides them."""
     source = resolve_source(settings)
     return settings.model_copy(update={fact: getattr(source, fact) for fact in SOURCE_FACTS})
+
+
+def settings_of_environment() -> Settings:
+    """Return the settings of the data folder that the environment names, for this process and those it starts."""
+    settings = with_source_facts(load_settings())
+    os.environ.update(process_environment(settings))
+    return settings
 
 
 def bind(settings: Settings) -> None:

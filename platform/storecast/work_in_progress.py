@@ -9,7 +9,7 @@ from typing import Any
 from storecast.settings import Settings
 
 AT_WORK_SQL = """
-select run_id, pipeline_name, coalesce(start_time, unixepoch(create_timestamp)),
+select run_id, pipeline_name, coalesce(start_time, unixepoch(create_timestamp)), status = 'CANCELING',
        exists (select 1 from run_tags where run_tags.run_id = runs.run_id and key = '.dagster/grpc_info')
 from runs where status in ('STARTING', 'STARTED', 'CANCELING') order by 3, 1
 """
@@ -18,19 +18,20 @@ from runs where status in ('STARTING', 'STARTED', 'CANCELING') order by 3, 1
 
 @dataclass(frozen=True)
 class RunAtWork:
-    """A run of a job, since when it works (UTC), and whether the daemon has started it."""
+    """A run of a job, since when it works (UTC), whether it is being cancelled, and whether the daemon started it."""
 
     run_id: str
     job: str
     since: datetime
+    is_stopping: bool
     is_daemons: bool
 
 
 def runs_at_work(settings: Settings) -> list[RunAtWork]:
     """Return the runs that have begun and not ended, oldest first; those whose process was killed are among them."""
     return [
-        RunAtWork(run_id, job, datetime.fromtimestamp(since, UTC), bool(is_daemons))
-        for run_id, job, since, is_daemons in _rows(settings, AT_WORK_SQL)
+        RunAtWork(run_id, job, datetime.fromtimestamp(since, UTC), bool(is_stopping), bool(is_daemons))
+        for run_id, job, since, is_stopping, is_daemons in _rows(settings, AT_WORK_SQL)
     ]
 
 
