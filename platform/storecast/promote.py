@@ -12,6 +12,7 @@ from storecast.registry.forecasts_made import are_behind, made_with
 from storecast.registry.promotion import Registry, decide_by
 from storecast.services import MAIN_JOB, write_instance_config
 from storecast.settings import Settings
+from storecast.shop import with_source_facts
 from storecast.sqlite_files import require_whole
 from storecast.warehouse import Lease, Warehouse
 
@@ -53,7 +54,9 @@ def decide_on(settings: Settings, action: str, version: int | None, by: str, rep
 def replace_forecasts(settings: Settings, why: str, report: Callable[[str], None]) -> None:
     """Make and publish forecasts in this process."""
     report(f"{why}: forecasting anew …")
-    automation.run_stages(compose(settings), [automation.REPLACE.name], starter=automation.DECIDING_CLI)
+    automation.run_stages(
+        compose(with_source_facts(settings)), [automation.REPLACE.name], starter=automation.DECIDING_CLI
+    )
 
 
 def last_look(warehouse: Warehouse, version: str) -> str:

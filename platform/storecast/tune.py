@@ -9,6 +9,7 @@ from storecast.definitions import compose
 from storecast.forecasting.registry import REGISTRY, models_named
 from storecast.services import write_instance_config
 from storecast.settings import Settings
+from storecast.shop import with_source_facts
 from storecast.warehouse import Lease, Warehouse
 
 ASSET = "ops__tuned_parameters"
@@ -32,7 +33,10 @@ def tune_model(
         write_instance_config(settings)
         report(f"Tuning {model} for {minutes:g} minutes on the back-test's selection origins …")
         automation.run_stages(
-            compose(settings), ["tune"], starter=automation.TUNING_CLI, configs={ASSET: {"config": config}}
+            compose(with_source_facts(settings)),
+            ["tune"],
+            starter=automation.TUNING_CLI,
+            configs={ASSET: {"config": config}},
         )
     [found] = warehouse.read(FOUND_SQL, [model]).to_dict("records")
     report(in_words(found))
