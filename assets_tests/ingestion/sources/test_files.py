@@ -119,6 +119,10 @@ def test_values_that_do_not_parse_are_quarantined_by_column_value_file_and_row(s
         (lines("*.csv"), HEAD.replace("EUR", "Euro"), "currency: String should match pattern"),
         (lines("../*.csv"), HEAD, "feeds 1 files: Value error, files '../\\*.csv' leaves the folder"),
         (lines("*.csv", 'encoding = "klingon"'), HEAD, "feeds 1 encoding: Value error, encoding 'klingon' is unknown"),
+        (lines("*.csv", 'encoding = "rot13"'), HEAD, "encoding 'rot13' is unknown, or none in which files are written"),
+        (lines("*.csv", 'encoding = "zlib"'), HEAD, "encoding 'zlib' is unknown, or none in which files are written"),
+        (lines("*.csv", 'encoding = "unicode_escape"'), HEAD, "encoding 'unicode_escape' is unknown, or none"),
+        (lines("*.csv", 'encoding = "undefined"'), HEAD, "encoding 'undefined' is unknown, or none"),
         (
             lines("*.csv").replace("quantity", "qty"),
             HEAD,

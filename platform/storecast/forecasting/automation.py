@@ -104,7 +104,7 @@ def retrain_drifted(comes_first: Callable[[dg.DagsterInstance, Settings], str | 
     )
     def sensor(context: dg.SensorEvaluationContext, settings: SettingsResource) -> dg.SensorResult | dg.SkipReason:
         """Request what was asked for and not done; all that is to be remembered is in tables and run keys."""
-        warehouse = Warehouse(settings.get().warehouse_path, PATIENCE_SECONDS)
+        warehouse = Warehouse.of(settings.get(), PATIENCE_SECONDS)
         try:
             waiting = waiting_partitions(warehouse, context.instance)
             first = comes_first(context.instance, settings.get()) if len(waiting) else None

@@ -84,7 +84,7 @@ def dbt_tables(settings: Settings) -> dg.AssetsDefinition:
         if not context.is_subset and built_otherwise(shop):
             arguments += ["--full-refresh"]
         target = shop.dbt_dir / "run"
-        with warehouse.open().lease.exclusive():
+        with warehouse.open().lent():
             events, error = dbt_events(dbt.cli(arguments, context=context, target_path=target, raise_on_error=False))
         yield from with_row_counts(context, events, warehouse)
         if error is not None:

@@ -53,6 +53,8 @@ from storecast.warehouse.database import quote
 
 DecimalSign = Literal[".", ","]
 ThousandsSign = Literal[".", ",", "'", " "]
+NOT_OF_FILES = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
+"""Codecs of Python for other text than that of files."""
 
 
 class DiscountMapping(BaseModel):
@@ -122,10 +124,15 @@ class FeedMapping(BaseModel):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            message = f"encoding {encoding!r} is unknown; write e.g. 'utf-8' or 'cp1252'"
-            raise ValueError(message) from error
+            "".encode(encoding)  # refuses codecs that change text into text or bytes into bytes, too
+            is_of_files = codecs.lookup(encoding).name not in NOT_OF_FILES
+        except (LookupError, ValueError):
+            is_of_files = False
+        if not is_of_files:
+            message = (
+                f"encoding {encoding!r} is unknown, or none in which files are written; write e.g. 'utf-8', 'cp1252'"
+            )
+            raise ValueError(message)
         return encoding
 
     @field_validator("files")
