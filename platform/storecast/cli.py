@@ -131,12 +131,10 @@ def quarantine(entity: str | None, limit: int, data_dir: Path | None) -> None:
 @reporting_errors
 def what_if(data_dir: Path | None, **change: Any) -> None:
     """Ask what a product would sell at another price, or on promotion."""
-    from storecast.forecasting.what_if import Change  # noqa: PLC0415 - models take seconds to import
-    from storecast.price_question import answer  # noqa: PLC0415
+    from storecast.forecasting.what_if import Change  # noqa: PLC0415 - SciPy and pandera take time to import
+    from storecast.price_question import answer  # noqa: PLC0415 - as above
 
-    settings = _settings(data_dir)
-    click.echo("learning how units follow prices and promotions …", err=True)
-    click.echo(answer(Warehouse(settings.warehouse_path), Change(**change), settings))
+    click.echo(answer(Change(**change), _settings(data_dir)))
 
 
 @main.command()

@@ -30,6 +30,7 @@ PUBLISHED_LAST = (
     "ops.model_costs",
     "ops.model_scores",
     "ops.paired_losses",
+    "ops.price_responses",
     "ops.product_drift",
     "ops.promotions",
     "ops.reconciliation",
