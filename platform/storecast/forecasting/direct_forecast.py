@@ -41,10 +41,12 @@ class DirectReading:
 
 def without_outliers(panel: Panel, factor: float) -> Panel:
     """The panel with no units above a multiple of the 90 % quantile of their series' sales."""
-    sold = np.where(panel.units > 0, panel.units, np.nan)
-    has_sold = (panel.units > 0).any(axis=1)
-    caps = np.full(len(sold), np.inf)
-    caps[has_sold] = factor * np.nanquantile(sold[has_sold], SALES_SHARE, axis=1)
+    sales = np.sort(np.where(panel.units > 0, panel.units, np.nan), axis=1)  # unknown ones last
+    number = (panel.units > 0).sum(axis=1)
+    caps = np.full(len(sales), np.inf)
+    for sold in np.unique(number[number > 0]):  # NumPy's quantile without NaN takes many rows at once
+        rows = np.flatnonzero(number == sold)
+        caps[rows] = factor * np.quantile(sales[rows, :sold], SALES_SHARE, axis=1)
     return panel.with_units(np.minimum(panel.units, caps[:, None]))
 
 

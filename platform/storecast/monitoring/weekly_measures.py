@@ -179,8 +179,18 @@ def windows(template: str) -> str:
             last=weeks + REFERENCE_WEEKS - 1,
             year=weeks + SCALE_WEEKS - 1,
             series="partition by scope, product_id, channel, kind, feature order by age desc",
+            own_weeks=_each_week("own", weeks),
+            peers_weeks=_each_week("peers", weeks),
         )
         for weeks in WINDOWS_WEEKS
+    )
+
+
+def _each_week(figure: str, weeks: int) -> str:
+    """A figure of each week of a window, the newest first; null from the window's length on."""
+    return ", ".join(
+        f"lag({figure}, {week}) over recent_{weeks} as {figure}_{week}" if week < weeks else f"null as {figure}_{week}"
+        for week in range(max(WINDOWS_WEEKS))
     )
 
 
