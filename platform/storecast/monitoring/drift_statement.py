@@ -234,12 +234,13 @@ MEASURES_SQL: Final = f"""
 CHANGES_SQL: Final = f"""
     suffixes as materialized (
         select
-            product_id, channel, date,
-            sum(units - expected) over latest / sqrt(1 + sum(expected) over latest) as units_moved,
+            product_id, channel, date, days_ago,
+            round(sum(units - expected) over latest / sqrt(1 + sum(expected) over latest), 9) as units_moved,
             sum(log_price - before) over latest / sqrt(count(log_price) over latest) as price_moved
         from (
             select
-                product_id, channel, date, days.units, ln(case when unit_price > 0 then unit_price end) as log_price,
+                product_id, channel, date, days_ago, days.units,
+                ln(case when unit_price > 0 then unit_price end) as log_price,
                 own_before / nullif(peers_before, 0)
                 * case
                     when products > {FEWEST_PEERS} then sum(peer_units) over (partition by channel, category, date)
@@ -263,8 +264,11 @@ CHANGES_SQL: Final = f"""
     ),
     changes as (
         select
-            product_id, channel, arg_max(date, units_moved) as units_rose, arg_min(date, units_moved) as units_fell,
-            arg_max(date, price_moved) as price_rose, arg_min(date, price_moved) as price_fell
+            product_id, channel,
+            arg_max(date, (units_moved, date)) filter (where units_moved is not null) as units_rose,
+            arg_min(date, (units_moved, days_ago)) filter (where units_moved is not null) as units_fell,
+            arg_max(date, (price_moved, date)) filter (where price_moved is not null) as price_rose,
+            arg_min(date, (price_moved, days_ago)) filter (where price_moved is not null) as price_fell
         from suffixes group by product_id, channel
     )
 """

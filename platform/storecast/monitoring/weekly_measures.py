@@ -156,7 +156,9 @@ PEERS_SQL: Final = f"""
         select
             '{c.SERIES}', product_id, channel, '{c.MIX}', '{c.CHANNEL_SHARE}', age, units,
             {_spliced("moved", "joined_elsewhere")} as peers
-        from compared qualify peers is not null
+        from compared
+        where product_id in (select product_id from weeks group by product_id having count(distinct channel) > 1)
+        qualify peers is not null
         union all
         select '{c.SERIES}', product_id, channel, '{c.STOCK_OUT}', '{c.IS_IN_STOCK}', age, sold_out_days, 7.0 from weeks
         union all
