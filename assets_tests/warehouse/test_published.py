@@ -30,6 +30,14 @@ def test_the_copy_answers_while_a_writer_is_at_work(settings):
         assert units(PublishedCopy.of(settings)) == 1
 
 
+def test_one_copy_answers_all_questions_whatever_is_published_meanwhile(settings):
+    copy = PublishedCopy.of(settings)
+    assert units(copy) == 1
+    publish(Warehouse.of(settings), settings.published_path)
+    assert units(copy) == 1
+    assert units(PublishedCopy.of(settings)) == 2
+
+
 def test_a_free_warehouse_answers_and_else_the_copy(settings):
     assert ask_newest(settings, units) == (2, False)
     with Warehouse.of(settings).writing(), ThreadPoolExecutor(1) as other:

@@ -157,11 +157,8 @@ def what_if(data_dir: Path | None, **change: Any) -> None:
     """Ask what a product would sell at another price, or on promotion."""
     from storecast.forecasting.what_if import Change
     from storecast.price_question import answer
-    from storecast.warehouse import Warehouse
 
-    settings = _settings(data_dir)
-    _say("learning how units follow prices and promotions …", err=True)
-    _say(answer(Warehouse.of(settings), Change(**change), settings))
+    _say(answer(Change(**change), _settings(data_dir)))
 
 
 @main.command()

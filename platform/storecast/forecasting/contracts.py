@@ -388,6 +388,7 @@ TABLES: Final = {
     "ops.interval_scales": IntervalScales,
     "ops.level_backtests": LevelBacktests,
     "ops.model_scores": ModelScores,
+    "ops.price_responses": FittedModels,
     "ops.product_partitions": ProductPartitions,
     "ops.tuned_parameters": TunedParameters,
 }

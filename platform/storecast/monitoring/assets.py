@@ -1,6 +1,7 @@
 """The drift of the portfolio and the incidents of the shop as assets."""
 
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ from storecast.figures import as_markdown
 from storecast.monitoring import contracts as c
 from storecast.monitoring.contracts import KIND, RESOLVED_AT, Alerts, Drift
 from storecast.monitoring.plots import drift_plot, product_drift_plot
+from storecast.monitoring.product_drift import memory_gb
 from storecast.monitoring.product_drift import product_drift as product_drift_rows
 from storecast.monitoring.watch import keep_alerts
 from storecast.monitoring.windows import (
@@ -125,7 +127,8 @@ def product_drift(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
     if pd.isna(last_day):
         frame = pd.DataFrame(columns=list(c.ProductDrift.to_schema().columns))
         return dg.Output(frame, metadata={"not_compared": "gold.daily_demand is empty"})
-    rows = product_drift_rows(warehouse.read, last_day.date())
+    memory = memory_gb(warehouse.open().count_rows(["gold.daily_demand"])["gold.daily_demand"])
+    rows = product_drift_rows(partial(warehouse.read, memory_gb=memory), last_day.date())
     return dg.Output(rows, metadata=product_drift_metadata(rows))
 
 

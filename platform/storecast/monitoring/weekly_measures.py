@@ -156,7 +156,9 @@ PEERS_SQL: Final = f"""
         select
             '{c.SERIES}', product_id, channel, '{c.MIX}', '{c.CHANNEL_SHARE}', age, units,
             {_spliced("moved", "joined_elsewhere")} as peers
-        from compared qualify peers is not null
+        from compared
+        where product_id in (select product_id from weeks group by product_id having count(distinct channel) > 1)
+        qualify peers is not null
         union all
         select '{c.SERIES}', product_id, channel, '{c.STOCK_OUT}', '{c.IS_IN_STOCK}', age, sold_out_days, 7.0 from weeks
         union all
@@ -179,8 +181,18 @@ def windows(template: str) -> str:
             last=weeks + REFERENCE_WEEKS - 1,
             year=weeks + SCALE_WEEKS - 1,
             series="partition by scope, product_id, channel, kind, feature order by age desc",
+            own_weeks=_each_week("own", weeks),
+            peers_weeks=_each_week("peers", weeks),
         )
         for weeks in WINDOWS_WEEKS
+    )
+
+
+def _each_week(figure: str, weeks: int) -> str:
+    """A figure of each week of a window, the newest first; null from the window's length on."""
+    return ", ".join(
+        f"lag({figure}, {week}) over recent_{weeks} as {figure}_{week}" if week < weeks else f"null as {figure}_{week}"
+        for week in range(max(WINDOWS_WEEKS))
     )
 
 

@@ -84,9 +84,13 @@ class Warehouse:
             lambda: open_file(self.path, read_only=read_only, way_out=WAY_OUT), self.lease.timeout_seconds
         )
 
-    def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
-        """Return the rows of a query."""
+    def read(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), memory_gb: float | None = None
+    ) -> pd.DataFrame:
+        """Return the rows of a query; what takes more than `memory_gb` lies on disk meanwhile."""
         with self.reading() as connection:
+            if memory_gb is not None:
+                connection.execute(f"set memory_limit = '{memory_gb:.3f}GB'")
             return connection.execute(sql, parameters).df()
 
     def read_encoded(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:

@@ -27,10 +27,13 @@ class Tables(Protocol):
 
 
 class PublishedCopy:
-    """The newest published copy: silver, gold and ops. It is opened read-only, without any lease."""
+    """The published copy that a pointer leads to now: silver, gold and ops, opened read-only, without any lease.
+
+    All that is read is of this one copy, whatever is published meanwhile.
+    """
 
     def __init__(self, pointer: Path) -> None:
-        self.pointer = pointer
+        self.path = pointer.resolve()
 
     @classmethod
     def of(cls, settings: Settings) -> "PublishedCopy":
@@ -39,15 +42,15 @@ class PublishedCopy:
 
     def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
         """Return the rows of a query. Raises `FileNotFoundError` where nothing was published yet."""
-        if not self.pointer.exists():
-            message = f"nothing is published at {self.pointer} yet: `storecast run` makes it"
+        if not self.path.exists():
+            message = f"nothing is published at {self.path} yet: `storecast run` makes it"
             raise FileNotFoundError(message)
-        with open_file(self.pointer.resolve(), read_only=True, way_out=WAY_OUT) as connection:
+        with open_file(self.path, read_only=True, way_out=WAY_OUT) as connection:
             return connection.execute(sql, parameters).df()
 
     def exists(self, table: str) -> bool:
         """Tell whether the copy has a table."""
-        if not self.pointer.exists():
+        if not self.path.exists():
             return False
         schema, name = table.split(".")
         sql = "select 1 from information_schema.tables where table_schema = ? and table_name = ?"
