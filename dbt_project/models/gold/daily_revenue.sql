@@ -19,7 +19,7 @@ returned as (
         -{{ exact_sum('quantity * unit_price') }} as returned_revenue,
         -{{ exact_sum('quantity') }} as returned_units
     from {{ ref('order_lines') }}
-    where line_type = 'return'
+    where line_type = 'return' and order_date <= (select last_day.date from {{ ref('last_whole_day') }} as last_day)
     group by product_id, channel, order_date
 )
 
