@@ -19,7 +19,7 @@ _GIVEN = ", ".join(column for column in c.COMPARED if column != c.WEEKDAY)
 SAMPLE_SQL = f"""
     select {_GIVEN}, isodow(date) as {c.WEEKDAY}
     from gold.daily_demand
-    where date between $start_date and $end_date
+    where is_recorded and date between $start_date and $end_date
     order by hash(product_id, channel, date, $seed)
     limit $rows
 """
