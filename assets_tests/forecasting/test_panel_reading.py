@@ -15,7 +15,7 @@ NOTHING_GB = 1e-9
 
 @pytest.fixture(scope="module")
 def tables(daily_demand, planned_drivers, products) -> dict[str, pd.DataFrame]:
-    """The small shop: `slow` ended sold out now and then, a week of the market is missing; plans for what never sold."""
+    """The small shop: `slow` ended sold out now and then, the market lacks a week; plans for what never sold."""
     is_out = (daily_demand["product_id"] == "slow") & (daily_demand["date"].dt.day % 9 == 0)
     is_recorded = (daily_demand["channel"] != "market") | ~daily_demand["date"].between("2025-05-05", "2025-05-11")
     demand = daily_demand.assign(units=daily_demand["units"].where(is_recorded, 0.0))

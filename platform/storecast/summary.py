@@ -41,6 +41,8 @@ select kind, severity, count(*) as incidents, min(opened_at) as opened_at, min_b
        min_by(message, opened_at) as message, min_by(next_step, opened_at) as next_step
 from ops.alerts where resolved_at is null group by kind, severity order by severity, opened_at, kind
 """
+MISSING = "select message, next_step from ops.data_gaps"
+MOST_MISSING = 10
 VERSIONS = """
 select alias, model_version, origin_date from ops.registered_models where alias is not null
 order by alias <> 'champion', alias
@@ -52,8 +54,16 @@ def of(warehouse: Warehouse, settings: Settings) -> str:
     """Return the summary of what the data folder holds now."""
     if not warehouse.exists("gold.demand_forecasts"):
         nothing_yet = f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
-        return "\n".join([nothing_yet, *_incidents(warehouse)])
-    parts = [_rows(warehouse), _products(warehouse), *_versions(warehouse), "", _accuracy(warehouse), *_live(warehouse)]
+        return "\n".join([nothing_yet, *_missing(warehouse), *_incidents(warehouse)])
+    parts = [
+        _rows(warehouse),
+        *_missing(warehouse),
+        _products(warehouse),
+        *_versions(warehouse),
+        "",
+        _accuracy(warehouse),
+        *_live(warehouse),
+    ]
     return "\n".join([*parts, *_incidents(warehouse), "", _next(settings)])
 
 
@@ -63,6 +73,17 @@ def _rows(warehouse: Warehouse) -> str:
         f"Rows in {row.rows_in:,.0f}: kept {row.kept:,.0f}, quarantined {row.quarantined:,.0f}, "
         f"duplicates {row.duplicates:,.0f}."
     )
+
+
+def _missing(warehouse: Warehouse) -> list[str]:
+    """Return what is missing of the data, a line each."""
+    if not warehouse.exists("ops.data_gaps"):  # the folder of an earlier version
+        return []
+    gaps = warehouse.read(MISSING)
+    lines = [f"  {row.message}; next: {row.next_step}" for row in gaps.head(MOST_MISSING).itertuples()]
+    if len(gaps) > MOST_MISSING:
+        lines.append(f"  and {len(gaps) - MOST_MISSING:,} more in ops.data_gaps")
+    return ["Missing:", *lines] if lines else []
 
 
 def _products(warehouse: Warehouse) -> str:

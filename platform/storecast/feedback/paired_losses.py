@@ -1,8 +1,8 @@
 """The champion against every other version that forecasts or shadows, on the very same series, origins and days.
 
 Each side is what was published where that version published it, and else what it said as a shadow. Losses are absolute
-errors in units; days that ended sold out or were not recorded are left out, and those of a feed that had stopped: its sales of 0 would speak
-for whoever forecasts less. The sums are those that the gate of the registry reads.
+errors in units; days that ended sold out or were not recorded are left out, and those of a feed that had stopped: its
+sales of 0 would speak for whoever forecasts less. The sums are those that the gate of the registry reads.
 """
 
 from typing import Final

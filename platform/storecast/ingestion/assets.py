@@ -21,6 +21,10 @@ from storecast.ingestion.holidays import public_holidays as holidays_of
 from storecast.ingestion.judging import judge
 from storecast.ingestion.landing import land, read_manifest
 from storecast.ingestion.loading import landed_table, load_entity
+from storecast.ingestion.missing.contracts import KIND, DataGaps
+from storecast.ingestion.missing.files import missing_files
+from storecast.ingestion.missing.gaps import gaps_table
+from storecast.ingestion.missing.lonely_dates import set_aside_lonely_dates
 from storecast.ingestion.reconciliation import imbalances, reconcile
 from storecast.ingestion.sources import Source, resolve_source
 from storecast.settings import Settings
@@ -51,7 +55,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         files = landed_table(warehouse.open(), landed)
         return dg.Output(files, metadata={"new_files": len(landed) - known, "bytes": int(files["bytes"].sum())})
 
-    return [*specs, landed_files, *bronze_tables, loads, public_holidays, quarantine, reconciliation]
+    return [*specs, landed_files, *bronze_tables, loads, public_holidays, quarantine, reconciliation, data_gaps]
 
 
 def _feed_spec(source: Source, name: str) -> dg.AssetSpec:
@@ -119,10 +123,12 @@ def public_holidays(settings: SettingsResource) -> pd.DataFrame:
 def quarantine(warehouse: WarehouseResource, settings: SettingsResource) -> dg.MaterializeResult[Any]:
     """Rows of bronze that break their contract, with every reason: one row a bronze row. The others go on to silver."""
     judgements = judge(warehouse.open(), resolve_source(settings.get()), _now())
+    lonely = set_aside_lonely_dates(warehouse.open(), resolve_source(settings.get()), _now())
     reasons = warehouse.read("SELECT entity, reasons, count(*) AS rows FROM ops.quarantine GROUP BY ALL ORDER BY ALL")
     return dg.MaterializeResult(
         metadata={
             "rows_judged": sum(judgement.rows for judgement in judgements),
+            "rows_with_lonely_dates": lonely,
             "rows_by_entity": dg.MetadataValue.json(_by_entity(reasons)),
             "dagster/row_count": int(reasons["rows"].sum()),
         }
@@ -138,6 +144,17 @@ def reconciliation(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
     counts = reconcile(warehouse.open())
     totals = {name: int(counts[name].sum()) for name in counts.columns if name.startswith("rows_")}
     return dg.Output(counts, metadata={**totals, "files_out_of_balance": len(imbalances(counts))})
+
+
+@dg.asset(
+    **table("ops.data_gaps", DataGaps, room=ROOM),
+    deps=[LANDED_FILES, QUARANTINE, *(dg.AssetKey(["silver", name]) for name in ("sales_gaps", "cut_days"))],
+)
+def data_gaps(warehouse: WarehouseResource, settings: SettingsResource) -> dg.Output[pd.DataFrame]:
+    """What is missing: one row a feed without files, a name in other case, a channel's days, a day that is not over."""
+    shop = settings.get()
+    gaps = gaps_table(warehouse.open(), missing_files(resolve_source(shop), shop.data_dir))
+    return dg.Output(gaps, metadata={"by_kind": dg.MetadataValue.json(gaps[KIND].value_counts().to_dict())})
 
 
 def _by_entity(reasons: pd.DataFrame) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from storecast.ingestion.contracts import ENTITIES, LandedFiles, PublicHolidays, Quarantine, Reconciliation
+from storecast.ingestion.missing.contracts import DataGaps
 from storecast.ingestion.reconciliation import imbalances
 from storecast.warehouse.checks import contract_checks
 from storecast.warehouse.resources import WarehouseResource
@@ -47,6 +48,7 @@ CHECKS = [
     *contract_checks(
         {
             "bronze.public_holidays": PublicHolidays,
+            "ops.data_gaps": DataGaps,
             "ops.landed_files": LandedFiles,
             "ops.quarantine": Quarantine,
             "ops.reconciliation": Reconciliation,

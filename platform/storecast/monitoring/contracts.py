@@ -88,10 +88,20 @@ RUN_FAILURE = "run_failure"
 CHECK_FAILURE = "check_failure"
 STALE_FORECASTS = "stale_forecasts"
 FEED_STOPPED = "feed_stopped"
+DATA_GAP = "data_gap"
 QUARANTINE_RATE = "quarantine_rate"
 BIAS = "bias"
 WORSE_THAN_NAIVE = "worse_than_naive"
-INCIDENT_KINDS = (RUN_FAILURE, STALE_FORECASTS, FEED_STOPPED, QUARANTINE_RATE, BIAS, WORSE_THAN_NAIVE, CHECK_FAILURE)
+INCIDENT_KINDS = (
+    RUN_FAILURE,
+    STALE_FORECASTS,
+    FEED_STOPPED,
+    DATA_GAP,
+    QUARANTINE_RATE,
+    BIAS,
+    WORSE_THAN_NAIVE,
+    CHECK_FAILURE,
+)
 """What an incident can be, the most urgent first."""
 
 WARNING = "warning"

@@ -204,7 +204,8 @@ def picture_of(
 ) -> dg.MarkdownMetadataValue:
     """Draw a series' history and its forecast."""
     history = warehouse.read(
-        "select date, if(is_recorded, units, null) as units from gold.daily_demand where product_id = ? and channel = ?",
+        "select date, case when is_recorded then units end as units from gold.daily_demand "
+        "where product_id = ? and channel = ?",
         [product_id, channel],
     )
     own = forecasts[(forecasts[c.PRODUCT_ID] == product_id) & (forecasts[c.CHANNEL] == channel)]
