@@ -35,7 +35,7 @@ NEXT_STEP: Final = "next_step"
 
 
 class DataGaps(pa.DataFrameModel):
-    """One row a thing that is missing: a file, days of a channel, the end of a day, or a date that belongs elsewhere."""
+    """One row a thing that is missing: a file, days of a channel, the end of a day, or a right date."""
 
     kind: str = pa.Field(isin=GAP_KINDS)
     subject: str = pa.Field(str_length={"min_value": 1}, description="Feed, file, or channel and days.")

@@ -14,13 +14,14 @@ SHOWN: Final = 5
 NEAREST: Final = 3
 ALIKE: Final = 0.5
 """How alike a file's name and a pattern must be, from 0 to 1, for the one to be meant by the other."""
-MAPPINGS: Final = {".toml"}
+NO_DATA: Final = {".toml", ".md"}
+"""Endings of mappings and of notes."""
 
 
 def missing_files(source: Source, data_dir: Path) -> list[dict[str, Any]]:
     """Say which feeds take no file, whose names differ only in case, and which files nobody takes.
 
-    Looked at are the folders in which feeds look, but nothing below `data_dir` and no mapping.
+    Looked at are the folders in which feeds look, but nothing below `data_dir` and no mappings or notes.
     """
     folder = source.folder.resolve()
     taken = {feed.name: _visible(folder.glob(feed.pattern, case_sensitive=True), data_dir) for feed in source.feeds}
@@ -48,7 +49,7 @@ def _visible(paths: Iterable[Path], data_dir: Path) -> set[Path]:
         path
         for path in paths
         if not path.name.startswith((".", "~$"))
-        and path.suffix.lower() not in MAPPINGS
+        and path.suffix.lower() not in NO_DATA
         and not path.is_relative_to(own)
         and path.is_file()
     }
@@ -80,7 +81,7 @@ def _in_other_case(feed: Feed, names: list[str]) -> dict[str, Any]:
     return _gap(
         c.NAME_IN_OTHER_CASE,
         f"feed {feed.name}: {_listed(names)}",
-        f"{_listed(names)} {are} from {feed.pattern} of feed {feed.name} only in upper and lower case, and no feed takes "
+        f"{_listed(names)} {are} from {feed.pattern} of feed {feed.name} only in upper and lower case: no feed takes "
         f"{'it' if len(names) == 1 else 'them'}",
         f'rename, or write `files = "{either_case(feed.pattern, names)}"` for the feed',
     )

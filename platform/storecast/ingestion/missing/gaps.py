@@ -26,7 +26,7 @@ DELIVER: Final = "deliver the export of these days; if it is right that nothing 
 
 
 def gaps_table(warehouse: Warehouse, files: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return the rows of `ops.data_gaps`: `files` are those of `missing_files`, the rest is read from silver and ops."""
+    """Return the rows of `ops.data_gaps`: `files` are those of `missing_files`, the rest come from silver and ops."""
     silent = [_silence(row) for row in warehouse.read(GAPS_SQL).to_dict("records")]
     cut = [_cut_day(row) for row in warehouse.read(CUT_SQL).to_dict("records")]
     lonely = [_lonely(row) for row in warehouse.read(LONELY_SQL).to_dict("records")]
@@ -39,9 +39,8 @@ def gaps_table(warehouse: Warehouse, files: list[dict[str, Any]]) -> pd.DataFram
 def _silence(row: dict[Any, Any]) -> dict[str, Any]:
     days = f"{row['first_date']:%Y-%m-%d} to {row['last_date']:%Y-%m-%d}"
     told = {
-        "not_recorded": f"nothing of {row['channel']} was delivered for {row['silent_days']} days, {days}, "
-        f"{'while other channels sold' if row['is_alone'] else 'nor of any other channel'}: "
-        "what it sold then is unknown, not 0",
+        "not_recorded": f"nothing of {row['channel']} was delivered for {row['silent_days']} days, {days}, while "
+        f"{'other channels sold' if row['is_alone'] else 'no channel sold'}: what it sold then is unknown, not 0",
         "ended": f"nothing of {row['channel']} came since {row['first_date']:%Y-%m-%d}, for {row['silent_days']} days: "
         "it counts as ended, without demand",
         "closed": f"no channel sold anything for {row['silent_days']} days, {days}: the shop counts as closed, "

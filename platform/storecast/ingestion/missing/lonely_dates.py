@@ -37,11 +37,11 @@ def set_aside_lonely_dates(warehouse: Warehouse, source: Source, now: datetime) 
     """
     days = warehouse.read(
         " UNION ALL ".join(
-            f"SELECT date, count(*) AS rows FROM ({_dated(entity, source)}) WHERE date IS NOT NULL GROUP BY date"
+            f"SELECT _day, count(*) AS rows FROM ({_dated(entity, source)}) WHERE _day IS NOT NULL GROUP BY _day"
             for entity in SALES
         )
     )
-    counts = days.groupby("date")["rows"].sum().sort_index()
+    counts = days.groupby("_day")["rows"].sum().sort_index()
     begin = first_day_together(pd.to_datetime(counts.index).to_numpy(), counts.to_numpy())
     lonely = pd.concat([_lonely_rows(warehouse, source, entity, begin) for entity in JUDGED])
     stored = warehouse.read(f"SELECT {', '.join(ROW)} FROM ops.quarantine WHERE {IS_LONELY}")
@@ -74,7 +74,7 @@ def _dated(entity: str, source: Source) -> str:
     column = JUDGED[entity]
     moment = typed(column, silver_types(entity)[column], source.timezone)
     return f"""
-        SELECT *, CAST({moment} AS DATE) AS date
+        SELECT *, CAST({moment} AS DATE) AS _day
         FROM bronze.{entity}
         ANTI JOIN (
             SELECT file_sha256, row_number FROM ops.quarantine WHERE entity = '{entity}' AND NOT ({IS_LONELY})
@@ -89,13 +89,13 @@ def _lonely_rows(warehouse: Warehouse, source: Source, entity: str, begin: pd.Ti
     column, columns = JUDGED[entity], ENTITIES[entity].columns
     cells = ", ".join(f"{quote(name)} := {quote(name)}" for name in columns)
     rows = warehouse.read(
-        f"SELECT source, file_sha256, row_number, date, {quote(column)} AS text, "
+        f"SELECT source, file_sha256, row_number, _day AS lonely_day, {quote(column)} AS text, "
         f"coalesce(raw, CAST(to_json(struct_pack({cells})) AS VARCHAR)) AS raw "
-        f"FROM ({_dated(entity, source)}) WHERE date < ? ORDER BY file_sha256, row_number",
+        f"FROM ({_dated(entity, source)}) WHERE _day < ? ORDER BY file_sha256, row_number",
         [begin],
     )
-    rows["reasons"] = [reason(column, row.text, _rule(row.date, begin)) for row in rows.itertuples()]
-    return rows.drop(columns=["text", "date"]).assign(entity=entity)
+    rows["reasons"] = [reason(column, row.text, _rule(row.lonely_day, begin)) for row in rows.itertuples()]
+    return rows.drop(columns=["text", "lonely_day"]).assign(entity=entity)
 
 
 def _rule(day: pd.Timestamp, begin: pd.Timestamp) -> str:
