@@ -98,7 +98,13 @@ def filled_shop(settings: Settings, demand: pd.DataFrame) -> Warehouse:
     return warehouse
 
 
-KEYS = {"product_id": "VARCHAR", "channel": "VARCHAR", "date": "DATE", "is_in_stock": "BOOLEAN"}
+KEYS = {
+    "product_id": "VARCHAR",
+    "channel": "VARCHAR",
+    "date": "DATE",
+    "is_in_stock": "BOOLEAN",
+    "is_recorded": "BOOLEAN",
+}
 
 
 def calm_demand(last_day: str, days: int = 420, products: int = 8) -> pd.DataFrame:
@@ -109,7 +115,7 @@ def calm_demand(last_day: str, days: int = 420, products: int = 8) -> pd.DataFra
     for number in range(products):
         units = rng.poisson(np.where((number == 3) & (np.arange(days) >= days - 14), 15, 30)).astype(float)
         frames.append(pd.DataFrame({"product_id": f"P-{number}", "channel": "webshop", "date": dates, "units": units}))
-    return pd.concat(frames, ignore_index=True).assign(unit_price=5.0, is_in_stock=True)
+    return pd.concat(frames, ignore_index=True).assign(unit_price=5.0, is_in_stock=True, is_recorded=True)
 
 
 def product_drift_of(settings: Settings) -> dg.ExecuteInProcessResult:

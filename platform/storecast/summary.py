@@ -42,6 +42,8 @@ select kind, severity, count(*) as incidents, min(opened_at) as opened_at, min_b
        min_by(message, opened_at) as message, min_by(next_step, opened_at) as next_step
 from ops.alerts where resolved_at is null group by kind, severity order by severity, opened_at, kind
 """
+MISSING = "select message, next_step from ops.data_gaps"
+MOST_MISSING = 10
 VERSIONS = """
 select alias, model_version, origin_date from ops.registered_models where alias is not null
 order by alias <> 'champion', alias
@@ -55,9 +57,17 @@ def of(settings: Settings) -> str:
     incidents, _ = ask_newest(settings, _incidents)
     if not published.exists("gold.demand_forecasts"):
         nothing_yet = f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
-        return "\n".join([nothing_yet, *incidents])
-    parts = [_rows(published), _products(published), *_versions(published), "", _accuracy(published)]
-    return "\n".join([*parts, *_live(published), *incidents, "", _next(settings)])
+        return "\n".join([nothing_yet, *_missing(published), *incidents])
+    parts = [
+        _rows(published),
+        *_missing(published),
+        _products(published),
+        *_versions(published),
+        "",
+        _accuracy(published),
+        *_live(published),
+    ]
+    return "\n".join([*parts, *incidents, "", _next(settings)])
 
 
 def _rows(warehouse: Tables) -> str:
@@ -66,6 +76,17 @@ def _rows(warehouse: Tables) -> str:
         f"Rows in {row.rows_in:,.0f}: kept {row.kept:,.0f}, quarantined {row.quarantined:,.0f}, "
         f"duplicates {row.duplicates:,.0f}."
     )
+
+
+def _missing(tables: Tables) -> list[str]:
+    """Return what is missing of the data, a line each."""
+    if not tables.exists("ops.data_gaps"):  # the folder of an earlier version
+        return []
+    gaps = tables.read(MISSING)
+    lines = [f"  {row.message}; next: {row.next_step}" for row in gaps.head(MOST_MISSING).itertuples()]
+    if len(gaps) > MOST_MISSING:
+        lines.append(f"  and {len(gaps) - MOST_MISSING:,} more in ops.data_gaps")
+    return ["Missing:", *lines] if lines else []
 
 
 def _products(warehouse: Tables) -> str:

@@ -39,7 +39,7 @@ def demand() -> pd.DataFrame:
             pd.DataFrame({"product_id": product_id, "date": pd.date_range(end=LAST_DAY, periods=DAYS), "units": units})
         )
     plain = {"channel": "shop", "unit_price": 10.0, "is_on_promotion": False, "discount_share": 0.0}
-    flags = {"is_price_planned": True, "has_event": False, "event_name": None, "is_in_stock": True}
+    flags = {"is_price_planned": True, "has_event": False, "event_name": None, "is_in_stock": True, "is_recorded": True}
     return pd.concat(tables, ignore_index=True).assign(**plain, **flags)
 
 
@@ -56,7 +56,9 @@ def warehouse(settings, demand) -> Warehouse:
     results = backtest(panel, models_named([MODEL]), BacktestPlan(14, 2, 1)).of_split(c.SELECTION)
     scales = fit_interval_scales(results.actual, champion_backtests(results, policy), results.classes)
     ahead = demand[demand["date"] > LAST_DAY - pd.Timedelta(days=14)]
-    planned = ahead.assign(date=ahead["date"] + pd.Timedelta(days=14)).drop(columns=["units", "is_in_stock"])
+    planned = ahead.assign(date=ahead["date"] + pd.Timedelta(days=14)).drop(
+        columns=["units", "is_in_stock", "is_recorded"]
+    )
     drift = pd.DataFrame({"product_id": MOVED}).assign(
         report_date=LAST_DAY, scope="series", channel="shop", kind="level", is_drifted=True, change_date=CHANGED
     )

@@ -295,12 +295,3 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file() and path.suffix != ".lock"
     }
-
-
-@pytest.mark.parametrize("text", ["", '{"source": "sho', "[]", '{"source": "shop"}'])
-def test_a_broken_entry_of_the_manifest_is_named_with_what_to_do(tmp_path, text):
-    (tmp_path / "manifest").mkdir()
-    entry = tmp_path / "manifest" / f"{'a' * 64}.orders.json"
-    entry.write_text(text)
-    with pytest.raises(SourceFileError, match=rf"{entry} is damaged .*: remove it; the file lands anew"):
-        read_manifest(tmp_path)

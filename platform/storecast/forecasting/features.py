@@ -20,8 +20,8 @@ from storecast.forecasting.panel import (
     IntArray,
     Panel,
     carried_forward,
-    extended_times,
 )
+from storecast.forecasting.times import extended_times
 
 WINDOWS = (7, 28, 91, 182)
 WEEKDAY_WEEKS = (4, 8)

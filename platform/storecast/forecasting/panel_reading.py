@@ -149,7 +149,7 @@ def _read(warehouse: Warehouse, where: str, parameters: Mapping[str, Any]) -> Pa
     """The panel of some products, in memory."""
     return panel_from_tables(
         warehouse.read_encoded(
-            f"select {DRIVER_COLUMNS}, units, is_in_stock from gold.daily_demand where {where}", parameters
+            f"select {DRIVER_COLUMNS}, units, is_in_stock, is_recorded from gold.daily_demand where {where}", parameters
         ),
         warehouse.read(f"select {DRIVER_COLUMNS} from gold.planned_drivers where {where}", parameters),
         warehouse.read(f"{CATEGORIES_SQL} where {where}", parameters),

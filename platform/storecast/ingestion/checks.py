@@ -12,6 +12,7 @@ from storecast.ingestion.contracts import (
     WithdrawnRows,
 )
 from storecast.ingestion.contradictions import DECISIVE, DESCRIPTIVE, contradictions, unasked_copies
+from storecast.ingestion.missing.contracts import DataGaps
 from storecast.ingestion.reconciliation import imbalances
 from storecast.ingestion.sources import resolve_source
 from storecast.warehouse.checks import contract_checks
@@ -100,6 +101,7 @@ CHECKS = [
         {
             "bronze.non_product_codes": NonProductCodes,
             "bronze.public_holidays": PublicHolidays,
+            "ops.data_gaps": DataGaps,
             "ops.landed_files": LandedFiles,
             "ops.quarantine": Quarantine,
             "ops.reconciliation": Reconciliation,

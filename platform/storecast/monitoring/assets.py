@@ -31,7 +31,7 @@ ROOM = "monitoring"
 DAILY_DEMAND = dg.AssetKey(["gold", "daily_demand"])
 DEMAND_FORECASTS = dg.AssetKey(["gold", "demand_forecasts"])
 PRODUCTS = dg.AssetKey(["silver", "products"])
-JUDGED = ("gold.daily_demand", "gold.forecast_accuracy", "gold.level_forecasts", "ops.reconciliation")
+JUDGED = ("gold.daily_demand", "gold.forecast_accuracy", "gold.level_forecasts", "ops.data_gaps", "ops.reconciliation")
 """What incidents are read from, or hangs on it: they are judged once these are made."""
 EVIDENTLY = {"kinds": {"duckdb", "python", "evidently"}}
 

@@ -100,6 +100,7 @@ RUN_FAILURE = "run_failure"
 CHECK_FAILURE = "check_failure"
 STALE_FORECASTS = "stale_forecasts"
 FEED_STOPPED = "feed_stopped"
+DATA_GAP = "data_gap"
 QUARANTINE_RATE = "quarantine_rate"
 BIAS = "bias"
 WORSE_THAN_NAIVE = "worse_than_naive"
@@ -109,6 +110,7 @@ INCIDENT_KINDS = (
     STALE_FORECASTS,
     FEED_STOPPED,
     FILE_SET_ASIDE,
+    DATA_GAP,
     QUARANTINE_RATE,
     BIAS,
     WORSE_THAN_NAIVE,

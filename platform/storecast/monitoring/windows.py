@@ -20,7 +20,7 @@ DAYS_SQL = "select min(date) as first_date, max(date) as last_date from gold.dai
 SAMPLE_SQL = f"""
     select {", ".join(c.OF_ROWS)}
     from gold.daily_demand
-    where date between $start_date and $end_date
+    where is_recorded and date between $start_date and $end_date
     order by hash(product_id, channel, date, $seed)
     limit $rows
 """

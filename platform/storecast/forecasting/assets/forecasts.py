@@ -213,7 +213,9 @@ def picture_of(
 ) -> dg.MarkdownMetadataValue:
     """Draw a series' history and its forecast."""
     history = warehouse.read(
-        "select date, units from gold.daily_demand where product_id = ? and channel = ?", [product_id, channel]
+        "select date, case when is_recorded then units end as units from gold.daily_demand "
+        "where product_id = ? and channel = ?",
+        [product_id, channel],
     )
     own = forecasts[(forecasts[c.PRODUCT_ID] == product_id) & (forecasts[c.CHANNEL] == channel)]
     figure = forecast_plot(history, own, f"{product_id} in {channel}")

@@ -188,5 +188,5 @@ def read_revenue(warehouse: WarehouseResource, panel: Panel) -> FloatArray:
     """Return what each series of a panel of all series took on each day, 0 before its first."""
     revenue = np.zeros(panel.units.shape)
     rows = warehouse.read("select revenue from gold.daily_demand order by product_id, channel, date")
-    revenue[~np.isnan(panel.units)] = rows[c.REVENUE]
+    revenue[panel.has_begun] = rows[c.REVENUE]
     return revenue
