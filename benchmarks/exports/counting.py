@@ -16,6 +16,8 @@ from benchmarks.exports.truth import File
 def rows_in(file: File) -> int:
     """Count the rows below the header; items where a line holds several. Blank lines are no rows."""
     kind = file.dialect.kind
+    if not file.content:
+        return 0
     if kind == "parquet":
         return int(parquet.read_metadata(io.BytesIO(file.content)).num_rows)
     if kind == "jsonl":

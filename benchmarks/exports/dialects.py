@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 Kind = Literal["csv", "excel", "jsonl", "parquet"]
+Quoting = Literal["minimal", "all", "none"]
 ENDINGS: Final[dict[Kind, str]] = {"csv": ".csv", "excel": ".xlsx", "jsonl": ".jsonl", "parquet": ".parquet"}
 SIGNS: Final = {"EUR": "€", "GBP": "£", "USD": "$"}
 NO_BREAK: Final = "\u00a0"
@@ -78,7 +79,7 @@ class Dialect:
     delimiter: str = ","
     encoding: str = "utf-8"
     says_encoding: bool = False
-    quoting: Literal["minimal", "all", "none"] = "minimal"
+    quoting: Quoting = "minimal"
     newline: str = "\n"
     decimal: str = "."
     thousands: str = ""
@@ -126,7 +127,8 @@ def dialect_of(rng: random.Random, kind: Kind, currency: str, *, moments: tuple[
         return Dialect(kind, ENDINGS[kind], moment=plain, day=day if is_typed else "iso", is_typed=is_typed)
     delimiter = rng.choice((",", ",", ";", "\t", "|"))
     encoding = rng.choice(("utf-8", "utf-8", "utf-8-sig", "cp1252", "utf-16"))
-    quoting = rng.choice(("minimal", "minimal", "all", "none"))
+    quotings: tuple[Quoting, ...] = ("minimal", "minimal", "all", "none")
+    quoting = rng.choice(quotings)
     if delimiter == "," and "month_name" in (moment, day):
         quoting = "minimal"
     decimal, thousands = _separators(rng, delimiter if quoting == "none" else "")

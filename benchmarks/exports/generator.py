@@ -67,9 +67,7 @@ def _slipped(rng: random.Random, draft: Draft, dialect: Dialect) -> tuple[Dialec
             return slipping.dialect, "" if slip is no_slip else slip.__name__
 
 
-def _written(
-    name: str, shape: str, slip: str, place: tuple[str, str, str], draft: Draft, dialect: Dialect
-) -> Export:
+def _written(name: str, shape: str, slip: str, place: tuple[str, str, str], draft: Draft, dialect: Dialect) -> Export:
     deliveries, count = [], 0
     for delivery in draft.deliveries:
         files = []

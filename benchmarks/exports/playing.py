@@ -17,6 +17,7 @@ import pandas as pd
 from benchmarks.exports.truth import Export, File
 from storecast import automation
 from storecast.definitions import compose
+from storecast.ingestion.sources.files import files
 from storecast.run import shop_settings
 from storecast.services import write_instance_config
 from storecast.settings import Settings, process_environment
@@ -75,17 +76,34 @@ def parse_project(exports: Sequence[Export], folder: Path) -> None:
 def settle(shop: Sequence[Export], folder: Path) -> Outcome:
     """Play a shop until it runs through: without what its message names, or in halves where it names nothing."""
     outcome = Outcome()
-    waiting, plays = [list(shop)], 0
+    waiting, plays = [_with_a_mapping_that_fits(shop, folder, outcome)], 0
     while waiting:
         some = waiting.pop()
+        if not some:
+            continue
         plays += 1
         try:
-            played = play(some, folder / f"{some[0].name}-{plays}", folder)
+            played = play(some, folder / f"{shop[0].place[2]}{shop[0].name[1:]}-{plays}", folder)
         except (StageError, ValueError) as error:
             waiting += _without_the_named(some, str(error), outcome, is_last=plays >= MOST_PLAYS)
             continue
         outcome.played |= {export.name: played for export in some}
     return outcome
+
+
+def _with_a_mapping_that_fits(shop: Sequence[Export], folder: Path, outcome: Outcome) -> list[Export]:
+    """Note whose mapping is refused, and return the others."""
+    path = folder / f"mapping-of-{os.getpid()}.toml"
+    kept = []
+    for export in shop:
+        path.write_text(mapping_text([export]), encoding="utf-8")
+        try:
+            files(path)
+        except ValueError as error:
+            outcome.stopped[export.name] = f"{MAPPING}: {error}"
+            continue
+        kept.append(export)
+    return kept
 
 
 def _without_the_named(shop: Sequence[Export], error: str, outcome: Outcome, *, is_last: bool) -> list[list[Export]]:
@@ -141,7 +159,8 @@ def refresh(settings: Settings) -> None:
 def read(warehouse: Warehouse) -> Played:
     """Read what is compared with the truth."""
     texts = [
-        warehouse.read(f"select * from ops.{table}").to_csv(index=False) for table in warehouse.read(TEXTS)["table_name"]
+        warehouse.read(f"select * from ops.{table}").to_csv(index=False)
+        for table in warehouse.read(TEXTS)["table_name"]
     ]
     return Played(
         sales=warehouse.read(SALES),

@@ -15,7 +15,16 @@ DAYS: Final = 56
 CENT: Final = Decimal("0.01")
 ID_STYLES: Final = ("P-{:03d}", "{:05d}", "{}", "TEE/{}-RED", "sku {}")
 NAMES: Final = ("Green tea", "Pot", "Mug", "Strainer", "Tin", "Tray", "Kettle", "Spoon")
-RICH_NAMES: Final = ("Tea, green", "Pot; large", 'Mug 5" wide', "Café crème", "Größe L", "Tin\nof two", "A 'b' c", "Tab|pipe")
+RICH_NAMES: Final = (
+    "Tea, green",
+    "Pot; large",
+    'Mug 5" wide',
+    "Café crème",
+    "Größe L",
+    "Tin\nof two",
+    "A 'b' c",
+    "Tab|pipe",
+)
 OPENING_QUOTE: Final = '"Old Times'
 """A name that begins with a quote, as it stands in a file that quotes nothing."""
 
@@ -63,9 +72,7 @@ def products_of(rng: random.Random, names: Sequence[str], *, is_dear: bool, styl
     style = style or rng.choice(ID_STYLES)
     numbers = rng.sample(range(100, 999), rng.randint(3, 5))
     lowest, highest = (100_000, 290_000) if is_dear else (250, 9_900)
-    return [
-        Product(style.format(number), rng.choice(names), rng.randint(lowest, highest) * CENT) for number in numbers
-    ]
+    return [Product(style.format(number), rng.choice(names), rng.randint(lowest, highest) * CENT) for number in numbers]
 
 
 def orders_of(

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import pandas as pd
 
 from benchmarks.exports.counting import rows_in
-from benchmarks.exports.playing import UNNAMED, Outcome, Played
+from benchmarks.exports.playing import MAPPING, UNNAMED, Outcome, Played
 from benchmarks.exports.truth import Export, File, Key, Sums
 
 Kind = Literal["right", "refused", "silently wrong"]
@@ -65,7 +65,8 @@ def _of_stopped(export: Export, error: str) -> Verdict:
     if error.startswith(UNNAMED):
         return Verdict(export, "silently wrong", error, "the run stopped")
     headers = [str(header) for feed in export.feeds for header in feed["columns"].values()]
-    if any(file.name in error for file in export.files) and any(word in error for word in (*PLACES, *headers)):
+    names = [MAPPING, *(file.name for file in export.files)]
+    if any(name in error for name in names) and any(word in error for word in (*PLACES, *headers)):
         return Verdict(export, "refused", error)
     return Verdict(export, "silently wrong", f"the message names neither file nor place: {error}", "the run stopped")
 
@@ -122,5 +123,3 @@ def _counted(file: File, played: Played) -> int:
 def sha256(file: File) -> str:
     """The hash of a file's bytes."""
     return hashlib.sha256(file.content).hexdigest()
-
-

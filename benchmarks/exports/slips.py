@@ -13,7 +13,6 @@ from benchmarks.exports.shapes import Draft
 from benchmarks.exports.truth import Raw, Row, Table
 
 
-
 @dataclass
 class Slipping:
     """A draft, its dialect, and random numbers."""
@@ -255,4 +254,7 @@ WEIGHTS: Final[dict[Slip, int]] = {
     renamed_column: 1,
     swapped_days: 1,
 }
-"""How often each is drawn, one to the other, among those that fit the shape. The last four leave nothing but a refusal, so they are rare."""
+"""How often each is drawn, one to the other, among those that fit the shape.
+
+The last four leave nothing but a refusal or a warning, so they are rare.
+"""

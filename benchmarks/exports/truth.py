@@ -1,7 +1,7 @@
 """What an export holds and what is true of it: every row knows what it adds to the shop's sales.
 
-Nothing here knows how the product reads a file. The truth of an export is the sum over its rows, so the truth of what is
-left once some rows are set aside is known as well.
+Nothing here knows how the product reads a file. The truth of an export is the sum over its rows, so the truth of what
+is left once some rows are set aside is known as well.
 """
 
 from collections import defaultdict

@@ -101,7 +101,7 @@ def _excel_cell(value: Any, kind: str, dialect: Dialect) -> Any:
 
 
 def _parquet(table: Table, dialect: Dialect) -> bytes:
-    """Columns by their own types; an id that is a whole number is a double, as pandas makes it of a column with gaps."""
+    """Columns by their own types; ids that are whole numbers are doubles, as pandas makes them where one is missing."""
     arrays = [_array(column, table.rows, dialect) for column in table.columns]
     target = io.BytesIO()
     names = [table.headers.get(column.header, column.header) for column in table.columns]

@@ -64,7 +64,7 @@ def _reported(world: World, order: Order, number: int, state: str, *, counts: bo
 def deltas(world: World) -> Draft:
     """The second file brings new days, and lines of the first one again with another quantity."""
     old, new = _halves(world)
-    changed = [_changed(world, order) for order in old if world.rng.random() < 0.2]
+    changed = [_changed(order) for order in old if world.rng.random() < 0.2]
     again = {order.order_id for order in changed}
     first = line_rows(world.name, old)
     for row in first:
@@ -79,7 +79,7 @@ def deltas(world: World) -> Draft:
 def snapshots(world: World) -> Draft:
     """Each file holds all there is, so the newest alone is true: lines left, lines changed, lines came."""
     old, new = _halves(world)
-    kept = [_changed(world, order) if world.rng.random() < 0.2 else order for order in old if world.rng.random() < 0.9]
+    kept = [_changed(order) if world.rng.random() < 0.2 else order for order in old if world.rng.random() < 0.9]
     tables = [
         _dated(world, HALF, _uncounted(line_rows(world.name, old))),
         _dated(world, FIRST_DAY + timedelta(DAYS), line_rows(world.name, [*kept, *new])),
@@ -103,7 +103,7 @@ def periods(world: World) -> Draft:
 def corrected_file(world: World) -> Draft:
     """A file that is written over by its corrected version, after a first run."""
     orders = world.orders(world.products())
-    kept = [_changed(world, order) if world.rng.random() < 0.1 else order for order in orders]
+    kept = [_changed(order) if world.rng.random() < 0.1 else order for order in orders]
     kept = [order for order in kept if world.rng.random() < 0.9]
     columns, mapping = (LINE_COLUMNS, NUMBERED) if world.rng.random() < 0.5 else (WITHOUT_LINE, UNNUMBERED)
     versions = [_uncounted(line_rows(world.name, orders)), line_rows(world.name, kept)]
@@ -116,7 +116,7 @@ def _halves(world: World) -> tuple[list[Order], list[Order]]:
     return [order for order in orders if order.day < HALF], [order for order in orders if order.day >= HALF]
 
 
-def _changed(world: World, order: Order) -> Order:
+def _changed(order: Order) -> Order:
     """The order with one more of each."""
     return replace(order, lines=tuple(replace(line, quantity=line.quantity + 1) for line in order.lines))
 

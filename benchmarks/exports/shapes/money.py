@@ -40,9 +40,7 @@ def line_discounts(world: World) -> Draft:
             row = line_row(world.name, order, line, **{DISCOUNT: off})
             row.parts = (sold(world.name, order, line, line.amount - off),)
             rows.append(row)
-    return _draft(
-        world, (*LINE_COLUMNS, Column(DISCOUNT, "money")), rows, discount={"column": DISCOUNT, "of": "line"}
-    )
+    return _draft(world, (*LINE_COLUMNS, Column(DISCOUNT, "money")), rows, discount={"column": DISCOUNT, "of": "line"})
 
 
 def order_discounts(world: World) -> Draft:
@@ -75,7 +73,9 @@ def tax_included(world: World) -> Draft:
             row.parts = (sold(world.name, order, line, line.amount - tax if has_column else net),)
             rows.append(row)
     columns = (*LINE_COLUMNS, *((Column(TAX, "money"),) if has_column else ()))
-    said = {"column": TAX, "of": "line", "is": "included"} if has_column else {"rate": float(RATE), "is": "included"}
+    said: dict[str, Any] = (
+        {"column": TAX, "of": "line", "is": "included"} if has_column else {"rate": float(RATE), "is": "included"}
+    )
     return _draft(world, columns, rows, tax=said)
 
 
