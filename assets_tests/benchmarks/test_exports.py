@@ -76,6 +76,7 @@ def test_the_same_seed_draws_the_same_exports(drawn):
     assert [export.sums() for export in exports(8, seed=4)] != [export.sums() for export in drawn[:8]]
 
 
+@pytest.mark.slow
 def test_every_shape_and_every_slip_and_every_way_to_write_a_moment_comes():
     many = exports(500, seed=10)
     shapes = Counter(export.shape for export in many)
@@ -180,6 +181,7 @@ def test_a_run_that_stops_is_a_refusal_where_it_names_file_and_place(plain):
         assert [found.kind for found in verdicts([plain], Outcome(stopped={plain.name: message}))] == [kind]
 
 
+@pytest.mark.slow
 def test_a_plain_reader_gets_plain_files_right_and_many_others_wrong(drawn):
     kinds = [Counter(judged(export, read) for export in drawn) for read in (with_pandas, with_duckdb)]
     assert all(found["right"] > 0 and found["silently wrong"] > 0 for found in kinds)

@@ -35,9 +35,10 @@ SET_ASIDE: Final = "select entity, file_sha256, row_number, reasons from ops.qua
 ACCOUNT: Final = "select * from ops.reconciliation"
 LANDED: Final = "select * from ops.landed_files"
 TEXTS: Final = """
-    select table_name from information_schema.columns
-    where table_schema = 'ops' and column_name in ('reason', 'reasons', 'message') order by table_name
+    select table_name, column_name from information_schema.columns
+    where table_schema = 'ops' and column_name in ('reason', 'reasons', 'note', 'message') order by table_name
 """
+"""Where the product says in words what was odd, and of which file."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,10 @@ def refresh(settings: Settings) -> None:
 def read(warehouse: Warehouse) -> Played:
     """Read what is compared with the truth."""
     texts = [
-        warehouse.read(f"select * from ops.{table}").to_csv(index=False)
-        for table in warehouse.read(TEXTS)["table_name"]
+        warehouse.read(f"select * from ops.{place.table_name} where {place.column_name} is not null").to_csv(
+            index=False
+        )
+        for place in warehouse.read(TEXTS).itertuples()
     ]
     return Played(
         sales=warehouse.read(SALES),

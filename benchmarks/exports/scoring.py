@@ -61,12 +61,13 @@ def verdict(export: Export, played: Played) -> Verdict:
 
 
 def _of_stopped(export: Export, error: str) -> Verdict:
-    """A run that stops is a refusal where it names a file of the export and a row or a column of it."""
+    """A run that stops is a refusal where it names a key of the mapping, or a file and a row or a column of it."""
+    if error.startswith(MAPPING):
+        return Verdict(export, "refused", error)
     if error.startswith(UNNAMED):
         return Verdict(export, "silently wrong", error, "the run stopped")
     headers = [str(header) for feed in export.feeds for header in feed["columns"].values()]
-    names = [MAPPING, *(file.name for file in export.files)]
-    if any(name in error for name in names) and any(word in error for word in (*PLACES, *headers)):
+    if any(file.name in error for file in export.files) and any(word in error for word in (*PLACES, *headers)):
         return Verdict(export, "refused", error)
     return Verdict(export, "silently wrong", f"the message names neither file nor place: {error}", "the run stopped")
 

@@ -88,13 +88,14 @@ def snapshots(world: World) -> Draft:
 
 
 def periods(world: World) -> Draft:
-    """Each file replaces its days: the second one begins a week before the first one ends."""
+    """Each file replaces its days: the second one begins a week before the first one ends, and has all its days."""
     orders = world.orders(world.products())
     from_day = HALF - timedelta(7)
     first = [row for order in orders if order.day < from_day for row in _rows(world, order)]
     first += _uncounted([row for order in orders if from_day <= order.day < HALF for row in _rows(world, order)])
     later = [order for order in orders if order.day >= from_day]
-    kept = [order for order in later if order.day >= HALF or order is later[0] or world.rng.random() < 0.8]
+    firsts = {order.day: order for order in reversed(later)}
+    kept = [order for order in later if order.day >= HALF or firsts[order.day] is order or world.rng.random() < 0.8]
     second = [row for order in kept for row in _rows(world, order)]
     tables = [_dated(world, HALF, first), _dated(world, FIRST_DAY + timedelta(DAYS), second)]
     return _of_files(world, tables, delivery="periods")
