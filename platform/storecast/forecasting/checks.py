@@ -77,7 +77,7 @@ def every_product_has_a_forecast(warehouse: WarehouseResource) -> dg.AssetCheckR
 
 @dg.asset_check(asset=["ops", "backtest_accuracy"])
 def champion_beats_seasonal_naive(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """The champion is at no level worse than seasonal naive beyond chance, on origins that had no part in any choice."""
+    """At no level is the champion worse than seasonal naive beyond chance, on origins without part in any choice."""
     worse = warehouse.read(WORSE_SQL.format(table="ops.backtest_accuracy"))
     return dg.AssetCheckResult(
         passed=worse.empty,
