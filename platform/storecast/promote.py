@@ -22,14 +22,22 @@ LAST_LOOK_SQL = f"""
 """
 
 
-def decide_on(settings: Settings, action: str, version: int | None, by: str, report: Callable[[str], None]) -> None:
+def decide_on(
+    settings: Settings,
+    action: str,
+    version: int | None,
+    by: str,
+    report: Callable[[str], None],
+    started: float | None = None,
+) -> None:
     """Carry out what a person decides (`promote`, `veto`, `rollback`), and make and publish forecasts where it matters.
 
-    Killed at any moment, the same command, or the sensor `moved_alias`, goes on where it was. Raises `ValueError` where
-    there is nothing to decide, `FileNotFoundError` where nothing was forecast yet, `LeaseError` where a run is under
-    way in the folder, and `StageError` where forecasting fails.
+    `started` is when the command began, by the monotonic clock. Killed at any moment, the same command, or the sensor
+    `moved_alias`, goes on where it was. Raises `ValueError` where there is nothing to decide, `FileNotFoundError` where
+    nothing was forecast yet, `LeaseError` where a run is under way in the folder, and `StageError` where forecasting
+    fails.
     """
-    started = time.monotonic()
+    started = time.monotonic() if started is None else started
     warehouse = Warehouse.of(settings)
     if not warehouse.exists(c.REGISTERED_MODELS) or not warehouse.exists(c.DEMAND_FORECASTS):
         raise FileNotFoundError(f"{settings.data_dir} holds no forecasts yet: `storecast run` makes them")

@@ -89,6 +89,7 @@ def status(data_dir: Path | None) -> None:
 @reporting_errors
 def tune(model: str, minutes: float, trials: int | None, data_dir: Path | None) -> None:
     """Choose a model's parameters by back-tests. Killed or out of time, the same command goes on where it was."""
+    _say("Loading the models …", err=True)
     from storecast.tune import tune_model
 
     tune_model(_settings(data_dir), model, minutes, trials, report=_say)
@@ -171,6 +172,7 @@ def what_if(data_dir: Path | None, **change: Any) -> None:
 @reporting_errors
 def explain(product_id: str, channel: str | None, picture: Path | None, data_dir: Path | None) -> None:
     """Say what a product's forecast is made of: level, season, price, promotion, events."""
+    _say("Loading the models …", err=True)
     from storecast.explanation_question import answer, explanations_of
     from storecast.forecasting.plots import explanation_plot
     from storecast.warehouse import Warehouse
@@ -190,9 +192,10 @@ def explain(product_id: str, channel: str | None, picture: Path | None, data_dir
 @reporting_errors
 def promote(version: int | None, veto: bool, by: str, data_dir: Path | None) -> None:
     """Make a version champion without waiting for the gate, then forecast with it and publish."""
+    _say("Loading the models …", err=True)
     from storecast.promote import decide_on
 
-    decide_on(_settings(data_dir), "veto" if veto else "promote", version, by, report=_say)
+    decide_on(_settings(data_dir), "veto" if veto else "promote", version, by, report=_say, started=STARTED)
 
 
 @main.command()
@@ -202,9 +205,10 @@ def promote(version: int | None, veto: bool, by: str, data_dir: Path | None) -> 
 @reporting_errors
 def rollback(version: int | None, by: str, data_dir: Path | None) -> None:
     """Take a promotion back: a former version is champion again, forecasts and is published."""
+    _say("Loading the models …", err=True)
     from storecast.promote import decide_on
 
-    decide_on(_settings(data_dir), "rollback", version, by, report=_say)
+    decide_on(_settings(data_dir), "rollback", version, by, report=_say, started=STARTED)
 
 
 def _say(text: str, *, err: bool = False) -> None:

@@ -15,7 +15,7 @@ import pyarrow
 from storecast.settings import Settings
 from storecast.warehouse.lease import Lease, LeaseTimeoutError, Patience
 
-POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 5.0
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 1.0
 BATCH_ROWS = 1_000_000
 SCHEMAS = ("bronze", "silver", "gold", "ops")
 UNREADABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
