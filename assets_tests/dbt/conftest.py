@@ -111,6 +111,7 @@ def open_shop(folder: Path) -> Shop:
         for statement in [*map(bronze_ddl, ENTITIES), *map(table_ddl, OPS_TABLES)]:
             connection.execute(statement)
         connection.execute(f"CREATE TABLE bronze.public_holidays ({holidays})")
+        connection.execute("CREATE TABLE bronze.non_product_codes (pattern VARCHAR, line_is VARCHAR)")
     return shop
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from storecast.ingestion.contracts import ENTITIES
+from storecast.ingestion.contracts import ENTITIES, LandedFiles
 from storecast.ingestion.judging import judge
-from storecast.ingestion.landing import land
-from storecast.ingestion.loading import landed_table, load_entity
+from storecast.ingestion.landing import LandedFile, land
+from storecast.ingestion.loading import ensure_tables, load_entity
 from storecast.ingestion.sources import Source
+from storecast.ingestion.withdrawing import landed_table, withdraw
 from storecast.warehouse import Warehouse
+from storecast.warehouse.contracts import sql_types
 
 NOW = datetime(2026, 11, 20, 12, 0, 0)
 
@@ -35,12 +37,24 @@ class Shop:
     def ingest(self, source: Source, now: datetime = NOW) -> int:
         """Land, load and judge; return the number of rows loaded."""
         landed = land(source, self.landing_dir, now)
-        self.warehouse.replace_table("ops.landed_files", landed_table(self.warehouse, landed))
+        ensure_tables(self.warehouse)
+        self._note(source, landed)
         loaded = set(self.warehouse.read("SELECT entity FROM ops.loads")["entity"])
         concerned = [name for name in ENTITIES if name in loaded or source.feeds_of(name)]
-        rows = sum(load_entity(self.warehouse, source, landed, name, self.landing_dir, now) for name in concerned)
+        done = [load_entity(self.warehouse, source, landed, name, self.landing_dir, now) for name in concerned]
+        withdraw(self.warehouse, source, landed, now)
+        self._note(source, landed)
         judge(self.warehouse, source, now)
-        return rows
+        return sum(loaded.rows for loaded in done)
+
+    def _note(self, source: Source, landed: list[LandedFile]) -> None:
+        files = landed_table(self.warehouse, source, landed)
+        self.warehouse.replace_table("ops.landed_files", files, sql_types(LandedFiles))
+
+    def states(self) -> dict[str, str]:
+        """Return what became of each landed file, by path and first digits of its hash."""
+        files = self.warehouse.read("SELECT path, state FROM ops.landed_files ORDER BY landed_at, path")
+        return dict(zip(files["path"], files["state"], strict=True))
 
     def bronze(self, entity: str) -> pd.DataFrame:
         return self.warehouse.read(f"SELECT * FROM bronze.{entity} ORDER BY feed, landed_at, file_sha256, row_number")

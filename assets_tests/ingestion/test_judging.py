@@ -166,6 +166,47 @@ def test_another_currency_is_quarantined_with_what_to_do(shop) -> None:
     }
 
 
+def test_an_order_with_one_line_in_another_currency_goes_as_a_whole(shop) -> None:
+    shop.write(
+        "f.csv",
+        "id,at,sku,qty,price,cur\n1,2025-03-01,A,1,2,EUR\n1,2025-03-01,B,1,2,USD\n1,2025-03-01,C,1,2,\n"
+        "2,2025-03-01,A,1,2,EUR\n2,2025-03-01,A,1,2,\n,2025-03-01,A,1,2,USD\n,2025-03-01,A,1,2,EUR\n",
+    )
+    names = {"order_id": "id", "ordered_at": "at", "product_id": "sku", "quantity": "qty", "unit_price": "price"}
+    columns = {**{ours: f'"{theirs}"' for ours, theirs in names.items()}, "currency": "cur", "channel": "'web'"}
+    feed = Feed("f", "order_lines", "f.csv", columns, tuple(names.values()))
+    shop.ingest(Source("shop", shop.folder, "Europe/Berlin", "EUR", "DE", (feed,)))
+    rule = (
+        "must be EUR, the currency of source shop: convert the amounts before they land, "
+        "or give that currency a data folder of its own"
+    )
+    assert shop.reasons("order_lines") == {
+        1: f"order_id: '1' is an order in USD: {rule}",
+        2: f"currency: 'USD' {rule}",
+        3: f"order_id: '1' is an order in USD: {rule}",
+        6: f"order_id: missing, but required; currency: 'USD' {rule}",
+        7: "order_id: missing, but required",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"status": "cancelled", "quantity": "0", "unit_price": ""}, ""),
+        ({"status": "cancelled", "quantity": "", "unit_price": ""}, ""),
+        ({"status": "cancelled", "quantity": "2", "unit_price": "5"}, ""),
+        ({"status": "placed", "quantity": "0", "unit_price": ""}, "quantity: '0' must not be 0"),
+        ({"status": "placed", "quantity": "2", "unit_price": ""}, "unit_price: missing, but required"),
+        ({"status": "placed", "quantity": "", "unit_price": "5"}, "quantity: missing, but required"),
+        ({"status": "cancelled", "quantity": "x", "unit_price": ""}, "quantity: 'x' is not a number"),
+        ({"status": "cancelled", "quantity": "0", "unit_price": "-1"}, "unit_price: '-1' must be at least 0"),
+    ],
+)
+def test_a_cancelled_line_needs_neither_quantity_nor_price(shop, changes: dict[str, str], reasons: str) -> None:
+    found = ingest_row(shop, "order_lines", SOUND["order_lines"] | changes)
+    assert found == ({1: reasons} if reasons else {})
+
+
 @pytest.mark.parametrize(
     ("zone", "text", "allowed"),
     [

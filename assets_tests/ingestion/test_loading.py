@@ -5,17 +5,19 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storecast.ingestion.contracts import ENTITIES
-from storecast.ingestion.landing import land, read_manifest
+from storecast.ingestion.landing import land, landed_files
 from storecast.ingestion.loading import ensure_tables, load_entity
-from storecast.ingestion.sources import Feed, Source, SourceFileError
+from storecast.ingestion.sources import Feed, Source
+from storecast.ingestion.sources.base import MappingError
 
+LATER = datetime(2026, 11, 25, 12)
 HOSTILE_IDS = [
     "x') OR 1=1 --",
     "../../etc/passwd",
@@ -94,7 +96,7 @@ def test_only_the_new_file_is_loaded(shop) -> None:
     shop.ingest(source_of(shop))
     shop.write("sellers-2.csv", "seller_id,name\nS02,b\nS03,c\n")
     assert shop.ingest(source_of(shop)) == 2
-    assert shop.bronze("sellers")["seller_id"].tolist() == ["S01", "S02", "S03"]
+    assert sorted(shop.bronze("sellers")["seller_id"]) == ["S01", "S02", "S03"]
 
 
 def test_a_changed_mapping_replaces_the_files_rows_and_their_judgement(shop) -> None:
@@ -121,9 +123,10 @@ def test_a_feed_that_is_gone_takes_its_rows_with_it_and_a_renamed_one_keeps_them
 
 def test_one_content_under_two_feeds_would_count_twice_and_is_refused(shop) -> None:
     shop.write("sellers.csv", "seller_id,name\nS01,a\n")
-    with pytest.raises(SourceFileError) as error:
-        shop.ingest(source_of(shop, SELLERS, replace(SELLERS, name="merchants")))
-    assert str(error.value) == (
+    shop.ingest(source_of(shop, SELLERS, replace(SELLERS, name="merchants")))
+    noted = shop.warehouse.read("SELECT feed, state, note FROM ops.landed_files ORDER BY feed DESC")
+    assert noted["state"].tolist() == ["loaded", "set aside"]
+    assert noted["note"][1] == (
         "sellers.csv (feed merchants) has the very content of a file of feed sellers: "
         "its rows would count twice; let one feed take it"
     )
@@ -134,12 +137,54 @@ def test_a_file_that_cannot_be_read_does_not_keep_the_others_out(shop) -> None:
     shop.write("sellers-1.csv", "seller_id;name\nS00;x\n")
     shop.write("sellers-2.csv", "seller_id,name\nS01,a\n")
     shop.write("sellers-3.csv", "seller,name\nS01,a\n")
-    with pytest.raises(SourceFileError) as error:
-        shop.ingest(source_of(shop))
-    first, second = str(error.value).split("\n")
+    shop.ingest(source_of(shop))
+    noted = shop.warehouse.read("SELECT note FROM ops.landed_files WHERE state = 'set aside' ORDER BY path")
+    first, second = noted["note"]
     assert first.startswith("sellers-1.csv (feed sellers) has no column 'seller_id'; it has 'seller_id;name'")
     assert second.startswith("sellers-3.csv (feed sellers) has no column 'seller_id'; it has 'seller', 'name'")
     assert shop.bronze("sellers")["seller_id"].tolist() == ["S01"]
+
+
+def test_a_mapping_that_fits_no_file_of_its_feed_is_refused(shop) -> None:
+    shop.write("sellers-1.csv", "seller;name\nS01;a\n")
+    with pytest.raises(MappingError, match=r"sellers-1\.csv \(feed sellers\) has no column 'seller_id'"):
+        shop.ingest(source_of(shop))
+
+
+@pytest.mark.parametrize("broken", [b"", b"PK\x03\x04 cut", b"other,header\n1,2\n"])
+def test_a_file_that_was_unreadable_once_is_mended_under_its_name_or_taken_away(shop, broken) -> None:
+    shop.write("sellers-1.csv", "seller_id,name\nS01,a\n")
+    shop.write("sellers-2.csv", broken)
+    shop.ingest(source_of(shop))
+    assert shop.states() == {"sellers-1.csv": "loaded", "sellers-2.csv": "set aside"}
+    mended = shop.write("sellers-2.csv", "seller_id,name\nS02,b\n")
+    shop.ingest(source_of(shop), LATER)
+    assert sorted(shop.bronze("sellers")["seller_id"]) == ["S01", "S02"]
+    assert shop.warehouse.read("FROM ops.landed_files WHERE state = 'set aside'").empty
+    mended.write_bytes(broken + b"\n")
+    shop.ingest(source_of(shop), LATER)
+    assert sorted(shop.bronze("sellers")["seller_id"]) == ["S01", "S02"], "what was good stays until it is mended"
+    mended.unlink()
+    shop.ingest(source_of(shop), LATER)
+    assert shop.warehouse.read("FROM ops.landed_files WHERE state = 'set aside'").empty
+    assert sorted(shop.bronze("sellers")["seller_id"]) == ["S01", "S02"]
+
+
+def test_a_landed_copy_that_was_altered_is_set_aside(shop) -> None:
+    shop.write("sellers-1.csv", "seller_id,name\nS01,a\n")
+    shop.write("sellers-2.csv", "seller_id,name\nS02,b\n")
+    landed = land(source_of(shop), shop.landing_dir, LATER)
+    landed[0].stored(shop.landing_dir).write_text("seller_id,name\nS99,a\n")
+    shop.ingest(source_of(shop))
+    assert shop.bronze("sellers")["seller_id"].tolist() == ["S02"]
+    [note] = shop.warehouse.read("SELECT note FROM ops.landed_files WHERE state = 'set aside'")["note"]
+    assert "was altered since it landed" in note
+
+
+def test_the_lines_of_each_file_are_counted_beside_the_reader(shop) -> None:
+    shop.write("sellers-1.csv", 'seller_id,name\nS01,"two\nlines"\n\nS02,b\n')
+    shop.ingest(source_of(shop))
+    assert shop.warehouse.read("SELECT lines, rows FROM ops.landed_files").to_numpy().tolist() == [[4, 2]]
 
 
 def test_a_mapping_whose_rows_share_numbers_is_refused(shop) -> None:
@@ -156,8 +201,9 @@ def test_a_bronze_table_of_other_columns_is_filled_anew_from_the_landed_files(sh
     with shop.warehouse.writing() as connection:
         connection.execute("ALTER TABLE bronze.sellers DROP COLUMN city")
     (shop.folder / "sellers.csv").unlink()
-    landed = read_manifest(shop.landing_dir)
-    assert load_entity(shop.warehouse, source_of(shop), landed, "sellers", shop.landing_dir, landed[0].landed_at) == 1
+    landed = landed_files(source_of(shop), shop.landing_dir)
+    done = load_entity(shop.warehouse, source_of(shop), landed, "sellers", shop.landing_dir, landed[0].landed_at)
+    assert done.rows == 1
     assert shop.bronze("sellers")["city"].tolist() == [None]
 
 
@@ -166,7 +212,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from storecast.ingestion import loading
-from storecast.ingestion.landing import read_manifest
+from storecast.ingestion.landing import landed_files
 from storecast.ingestion.sources import Feed, Source
 from storecast.warehouse import Warehouse
 folder, data = Path(sys.argv[1]), Path(sys.argv[2])
@@ -176,7 +222,7 @@ feed = Feed("sellers", "sellers", "sellers*.csv", columns, ("seller_id", "name")
 source = Source("shop", folder, "Europe/Berlin", "EUR", "DE", (feed,))
 print("ready", flush=True)
 loading.load_entity(
-    Warehouse(data / "warehouse.duckdb"), source, read_manifest(data / "landing"), "sellers", data / "landing",
+    Warehouse(data / "warehouse.duckdb"), source, landed_files(source, data / "landing"), "sellers", data / "landing",
     datetime(2026, 11, 20, 12),
 )
 """

@@ -34,7 +34,7 @@ class Tables:
         self.counts = pd.DataFrame(
             {"entity": ["orders"], "file_sha256": ["x"], "rows_in": [1000], "rows_quarantined": [50]}
         )
-        self.accuracy = self.accuracy_of(bias=0.15, skill=0.01)
+        self.accuracy = self.accuracy_of(0.15, 0.01)
 
     @staticmethod
     def forecasts_of(origins: dict[str, pd.Timestamp]) -> pd.DataFrame:
@@ -49,13 +49,16 @@ class Tables:
         return pd.DataFrame(rows, columns=["feed", "file_sha256", "landed_at"])
 
     @staticmethod
-    def accuracy_of(bias: float, skill: float) -> pd.DataFrame:
+    def accuracy_of(bias: float, *skills: float, error: float = 0.01) -> pd.DataFrame:
+        """Scores of back-tests from one origin a skill, each of so large a standard error."""
         rows = [
-            ("total", model, group, "evaluation", bias, skill, LAST_DAY - pd.Timedelta(days=27), LAST_DAY)
+            ("total", model, group, "evaluation", bias, skill, error, LAST_DAY - pd.Timedelta(days=27), LAST_DAY)
             for model, group in (("champion", "all"), ("champion", "lumpy"), ("seasonal_naive", "all"))
+            for skill in skills
         ]
-        rows.append(("total", "champion", "all", "live", 0.9, -0.9, LAST_DAY, LAST_DAY))
-        columns = "level model demand_class split bias skill_over_seasonal_naive window_start_date window_end_date"
+        rows.append(("total", "champion", "all", "live", 0.9, -0.9, 0.01, LAST_DAY, LAST_DAY))
+        columns = "level model demand_class split bias skill_over_seasonal_naive skill_error window_start_date"
+        columns += " window_end_date"
         return pd.DataFrame(rows, columns=columns.split())
 
     def found(self, kind: str, now: datetime = NOW) -> list[dict[str, Any]]:
@@ -176,14 +179,30 @@ def test_only_the_newest_landing_of_an_entity_counts_or_an_old_file_would_be_an_
     ("bias", "severity"), [(0.1, None), (-0.1, None), (0.2, c.WARNING), (-0.2, c.WARNING), (0.4, c.ERROR)]
 )
 def test_the_champions_bias_counts_in_both_directions(tables, bias, severity):
-    tables.accuracy = tables.accuracy_of(bias=bias, skill=0.1)
+    tables.accuracy = tables.accuracy_of(bias, 0.1)
     found = tables.found(c.BIAS)
     assert [row[c.SEVERITY] for row in found] == ([severity] if severity else [])
     if found:
         assert found[0][c.MESSAGE] == f"champions forecast {bias:+.0%} of what was sold, 2026-10-23 to 2026-11-19"
 
 
-@pytest.mark.parametrize(("skill", "is_found"), [(0.01, False), (0.0, True), (-0.2, True)])
-def test_a_champion_that_seasonal_naive_beats_is_found(tables, skill, is_found):
-    tables.accuracy = tables.accuracy_of(bias=0.0, skill=skill)
+@pytest.mark.parametrize(
+    ("skills", "error", "is_found"),
+    [
+        ([0.01], 0.01, False),
+        ([0.0, 0.0], 0.0, False),  # seasonal naive itself is champion
+        ([-0.2], 0.01, True),
+        ([-0.02], 0.01, False),  # two standard errors
+        ([-0.02, -0.02, -0.02], 0.01, True),  # three origins say the same
+        ([-0.4, 0.2], 0.01, False),  # two that do not agree
+        ([-0.2, -0.2], float("nan"), False),  # too few weeks to tell
+    ],
+)
+def test_champions_that_seasonal_naive_beats_beyond_chance_are_found(tables, skills, error, is_found):
+    tables.accuracy = tables.accuracy_of(0.0, *skills, error=error)
     assert subjects(tables.found(c.WORSE_THAN_NAIVE)) == (["level total"] if is_found else [])
+
+
+def test_scores_of_an_older_storecast_tell_no_error_and_find_nothing(tables):
+    tables.accuracy = tables.accuracy_of(0.0, -0.2).drop(columns="skill_error")
+    assert tables.found(c.WORSE_THAN_NAIVE) == []

@@ -1,4 +1,4 @@
-{% set key = ['product_id', 'date'] %}
+{% set key = ['product_id', 'date', 'location'] %}
 
 {{ config(
     materialized='incremental',
@@ -8,23 +8,22 @@
 
 with
 
-{% if is_incremental() -%}
-changed_keys as (
-    {{ changed_keys('stg_inventory_levels', key) }}
-),
-
-{% endif -%}
 latest as (
-    {{ keep_last('stg_inventory_levels', key, among='changed_keys') }}
+    {{ keep_last('stg_inventory_levels', key, then_by='counted_at') }}
 )
 
 select
     product_id,
     date,
     on_hand_units,
+    location,
+    is_selling,
     source,
     file_sha256,
     row_number,
     delivered_at,
     loaded_at
 from latest
+{%- if is_incremental() %}
+anti join {{ this }} using (product_id, date, location, {{ lineage() }})
+{%- endif %}

@@ -18,6 +18,7 @@ sold_in_orders as (
 sold_in_totals as (
     select distinct product_id
     from {{ ref('daily_sales') }}
+    anti join {{ ref('non_products') }} using (product_id)
     where units > 0
 )
 

@@ -24,6 +24,7 @@ total_days as (
         if(unit_price is null, units, 0) as unpriced_units,
         unit_price
     from {{ ref('daily_sales') }}
+    anti join {{ ref('non_products') }} using (product_id)
     where units > 0
 ),
 

@@ -2,23 +2,76 @@
 
 import dagster as dg
 
-from storecast.ingestion.contracts import ENTITIES, LandedFiles, PublicHolidays, Quarantine, Reconciliation
+from storecast.ingestion.contracts import (
+    ENTITIES,
+    LandedFiles,
+    NonProductCodes,
+    PublicHolidays,
+    Quarantine,
+    Reconciliation,
+    WithdrawnRows,
+)
+from storecast.ingestion.contradictions import DECISIVE, DESCRIPTIVE, contradictions, unasked_copies
+from storecast.ingestion.missing.contracts import DataGaps
 from storecast.ingestion.reconciliation import imbalances
+from storecast.ingestion.sources import resolve_source
 from storecast.warehouse.checks import contract_checks
-from storecast.warehouse.resources import WarehouseResource
+from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
 SHOWN = 10
 
 
+@dg.asset_check(asset=dg.AssetKey(["ops", "withdrawn_rows"]))
+def every_file_was_read(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No file of the source is set aside; those that are do not keep the others from being loaded."""
+    files = warehouse.read("SELECT path, note FROM ops.landed_files WHERE state = 'set aside' ORDER BY path")
+    return dg.AssetCheckResult(
+        passed=files.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(files["note"][:SHOWN]) or "every file was read",
+        metadata={"files_set_aside": len(files)},
+    )
+
+
 @dg.asset_check(asset=dg.AssetKey(["ops", "reconciliation"]), blocking=True)
 def every_row_is_accounted_for(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """For every entity and file: rows in = rows in silver + rows in quarantine + duplicates."""
+    """For every entity and file: rows in = rows in silver + rows in quarantine + duplicates + withdrawn rows."""
     counts = warehouse.read("SELECT * FROM ops.reconciliation ORDER BY entity, file_sha256")
     wrong = imbalances(counts)
     return dg.AssetCheckResult(
         passed=not wrong,
         description="; ".join(wrong[:SHOWN]) or f"{len(counts)} entities and files add up",
         metadata={"out_of_balance": len(wrong), "rows_in": int(counts["rows_in"].sum())},
+    )
+
+
+@dg.asset_check(asset=dg.AssetKey(["ops", "quarantine"]), blocking=True)
+def one_key_has_one_value_in_a_file(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No file says two things of one order line, price or promotion: which one holds only a person can say."""
+    return _told(contradictions(warehouse.open(), DECISIVE), dg.AssetCheckSeverity.ERROR)
+
+
+@dg.asset_check(asset=dg.AssetKey(["ops", "quarantine"]))
+def master_data_say_one_thing_in_a_file(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No file describes a product, customer, seller or event in two ways; where one does, its last row wins."""
+    return _told(contradictions(warehouse.open(), DESCRIPTIVE), dg.AssetCheckSeverity.WARN)
+
+
+@dg.asset_check(asset=dg.AssetKey(["ops", "duplicates"]))
+def repeated_rows_are_as_the_mapping_says(
+    warehouse: WarehouseResource, settings: SettingsResource
+) -> dg.AssetCheckResult:
+    """Rows of one file that were taken as copies of others are so because the mapping says it, not by their place alone."""
+    return _told(unasked_copies(warehouse.open(), resolve_source(settings.get())), dg.AssetCheckSeverity.WARN)
+
+
+def _told(texts: list[str], severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+    more = [f"and {len(texts) - SHOWN:,} more"] if len(texts) > SHOWN else []
+    return dg.AssetCheckResult(
+        passed=not texts,
+        severity=severity,
+        description="; ".join([*texts[:SHOWN], *more]) or "none is found",
+        metadata={"found": len(texts)},
     )
 
 
@@ -46,12 +99,19 @@ def _nothing_lost(entity: str) -> dg.AssetChecksDefinition:
 CHECKS = [
     *contract_checks(
         {
+            "bronze.non_product_codes": NonProductCodes,
             "bronze.public_holidays": PublicHolidays,
+            "ops.data_gaps": DataGaps,
             "ops.landed_files": LandedFiles,
             "ops.quarantine": Quarantine,
             "ops.reconciliation": Reconciliation,
+            "ops.withdrawn_rows": WithdrawnRows,
         }
     ),
     *map(_nothing_lost, ENTITIES),
+    every_file_was_read,
     every_row_is_accounted_for,
+    one_key_has_one_value_in_a_file,
+    master_data_say_one_thing_in_a_file,
+    repeated_rows_are_as_the_mapping_says,
 ]

@@ -6,12 +6,15 @@ below are what a row must keep to get from one to the other.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
 
+from storecast.ingestion.values.bounds import LARGEST_AMOUNT, LARGEST_QUANTITY
 from storecast.warehouse.contracts import sql_types
 
 STATUSES = ["placed", "shipped", "delivered", "cancelled", "returned"]
@@ -21,9 +24,16 @@ FIRST_DAY_OF_LIFE = pd.Timestamp("1900-01-01")
 END_OF_PLANS = pd.Timestamp("2200-01-01")
 
 DELIVERED_BY = ["name", "modified"]
+FILE_STATES = ["landed", "loaded", "set aside", "replaced", "let go"]
+
+IS_QUANTITY = "is_quantity"
+"""Marks the units of a sale: one that is absurd beside its file's others is set aside (see `values.bounds`)."""
 
 NOT_AFTER_LANDING = "not_after_landing"
 """Marks a day or moment of something that has happened: at most a day later than the file landed."""
+
+UNLESS_CANCELLED = "unless_cancelled"
+"""Marks what a cancelled line may lack."""
 
 BRONZE_COLUMNS = {
     "source": "VARCHAR",
@@ -32,8 +42,13 @@ BRONZE_COLUMNS = {
     "row_number": "BIGINT",
     "landed_at": "TIMESTAMP",
     "raw": "VARCHAR",
+    "occurrence": "BIGINT",
 }
-"""What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity."""
+"""What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity.
+
+`occurrence` tells rows of one file apart that are alike in all columns: those of one number are copies of one another,
+null is 1, and 0 a row that another one of its file replaces.
+"""
 
 
 def _text(*, required: bool = False, **rules: Any) -> Any:
@@ -44,8 +59,8 @@ def _number(*, required: bool = False, **rules: Any) -> Any:
     return pa.Field(nullable=not required, **rules)
 
 
-def _happened() -> Any:
-    return pa.Field(ge=FIRST_MOMENT, metadata={NOT_AFTER_LANDING: True})
+def _happened(*, required: bool = True) -> Any:
+    return pa.Field(nullable=not required, ge=FIRST_MOMENT, metadata={NOT_AFTER_LANDING: True})
 
 
 def _planned() -> Any:
@@ -77,13 +92,23 @@ class OrderLines(pa.DataFrameModel):
     channel: str = _text(required=True)
     product_id: str = _text(required=True)
     product_name: str = _text()
-    quantity: float = _number(required=True, ne=0)
-    unit_price: float = _number(required=True, ge=0)
+    quantity: float = _number(
+        required=True,
+        ne=0,
+        ge=-LARGEST_QUANTITY,
+        le=LARGEST_QUANTITY,
+        metadata={IS_QUANTITY: True, UNLESS_CANCELLED: True},
+    )
+    unit_price: float = _number(required=True, ge=0, le=LARGEST_AMOUNT, metadata={UNLESS_CANCELLED: True})
     customer_id: str = _text()
     seller_id: str = _text()
     status: str = _text(isin=STATUSES)
     country: str = _text()
     currency: str = _text()
+    discount: float = _number(ge=0)
+    tax: float = _number()
+    updated_at: pa.DateTime = _happened(required=False)
+    returned_at: pa.DateTime = _happened(required=False)
 
 
 class DailySales(pa.DataFrameModel):
@@ -92,8 +117,8 @@ class DailySales(pa.DataFrameModel):
     product_id: str = _text(required=True)
     channel: str = _text(required=True)
     date: pa.DateTime = _happened()
-    units: float = _number(required=True, ge=0)
-    unit_price: float = _number(ge=0)
+    units: float = _number(required=True, ge=0, le=LARGEST_QUANTITY, metadata={IS_QUANTITY: True})
+    unit_price: float = _number(ge=0, le=LARGEST_AMOUNT)
 
 
 class Products(pa.DataFrameModel):
@@ -104,7 +129,7 @@ class Products(pa.DataFrameModel):
     category: str = _text()
     brand: str = _text()
     seller_id: str = _text()
-    unit_cost: float = _number(ge=0)
+    unit_cost: float = _number(ge=0, le=LARGEST_AMOUNT)
     launch_date: pa.DateTime = _day_of_life()
     discontinued_date: pa.DateTime = _day_of_life()
 
@@ -133,7 +158,7 @@ class Prices(pa.DataFrameModel):
     product_id: str = _text(required=True)
     channel: str = _text()
     valid_from_date: pa.DateTime = _planned()
-    unit_price: float = _number(required=True, gt=0)
+    unit_price: float = _number(required=True, gt=0, le=LARGEST_AMOUNT)
 
 
 class Promotions(pa.DataFrameModel):
@@ -149,11 +174,13 @@ class Promotions(pa.DataFrameModel):
 
 
 class InventoryLevels(pa.DataFrameModel):
-    """One row a product and day: units on hand at its end."""
+    """One row a product, day and location: units on hand at its end; negative where more was sold than there was."""
 
     product_id: str = _text(required=True)
     date: pa.DateTime = _happened()
-    on_hand_units: float = _number(required=True, ge=0)
+    on_hand_units: float = _number(required=True, ge=-LARGEST_QUANTITY, le=LARGEST_QUANTITY)
+    location: str = _text()
+    is_selling: str = _text(isin=["yes", "no"])
 
 
 class Sessions(pa.DataFrameModel):
@@ -174,7 +201,7 @@ class AdSpend(pa.DataFrameModel):
     date: pa.DateTime = _planned()
     ad_channel: str = _text(required=True)
     campaign: str = _text(required=True)
-    spend: float = _number(required=True, ge=0)
+    spend: float = _number(required=True, ge=0, le=LARGEST_AMOUNT)
     impressions: pd.Int64Dtype = _number(ge=0)
     clicks: pd.Int64Dtype = _number(ge=0)
 
@@ -222,7 +249,7 @@ ENTITIES: dict[str, Entity] = {
         Entity("sellers", Sellers, ("seller_id",), "sellers"),
         Entity("prices", Prices, ("product_id", "channel", "valid_from_date"), "prices"),
         Entity("promotions", Promotions, ("promotion_id", "product_id", "channel"), "promotions"),
-        Entity("inventory_levels", InventoryLevels, ("product_id", "date"), "inventory_levels"),
+        Entity("inventory_levels", InventoryLevels, ("product_id", "date", "location"), "inventory_levels"),
         Entity("sessions", Sessions, ("session_id", "event_number"), "sessions"),
         Entity("ad_spend", AdSpend, ("date", "ad_channel", "campaign"), "ad_spend"),
         Entity("calendar", Calendar, ("date", "event_name", "channel"), "calendar_events"),
@@ -230,11 +257,30 @@ ENTITIES: dict[str, Entity] = {
 }
 
 
+DAYS = {
+    "orders": "ordered_at",
+    "order_lines": "ordered_at",
+    "daily_sales": "date",
+    "prices": "valid_from_date",
+    "promotions": "start_date",
+    "inventory_levels": "date",
+    "sessions": "occurred_at",
+    "ad_spend": "date",
+    "calendar": "date",
+}
+"""The column that says which day a row is about, of the entities that have one."""
+
+
+ADDED_UP = ("daily_sales", "ad_spend")
+"""Entities whose rows of one key in one file are added up; their silver rows say in `source_rows` of how many."""
+
+
+@cache
 def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 
     >>> silver_types("inventory_levels")
-    {'product_id': 'VARCHAR', 'date': 'DATE', 'on_hand_units': 'DOUBLE'}
+    {'product_id': 'VARCHAR', 'date': 'DATE', 'on_hand_units': 'DOUBLE', 'location': 'VARCHAR', 'is_selling': 'VARCHAR'}
     """
     return sql_types(ENTITIES[entity].contract)
 
@@ -261,6 +307,9 @@ class LandedFiles(pa.DataFrameModel):
     path: str = pa.Field(description="Relative to the source's folder, as found.")
     file_sha256: str = pa.Field(str_length=64)
     bytes: int = pa.Field(ge=0)
+    lines: pd.Int64Dtype = pa.Field(
+        nullable=True, ge=0, description="Lines that hold anything, counted without the reader; null until loaded."
+    )
     rows: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Rows in bronze; null until loaded.")
     landed_at: pa.DateTime = pa.Field(description="UTC; fixed for ever.")
     delivered_at: pa.DateTime = pa.Field(
@@ -268,6 +317,10 @@ class LandedFiles(pa.DataFrameModel):
     )
     delivered_by: str = pa.Field(
         isin=DELIVERED_BY, description="Where `delivered_at` comes from: a date in the name, or the file's own time."
+    )
+    state: str = pa.Field(isin=FILE_STATES)
+    note: str = pa.Field(
+        nullable=True, description="Why it is set aside or replaced, or what was odd about reading it."
     )
 
 
@@ -316,12 +369,22 @@ class Loads(pa.DataFrameModel):
     feed: str = pa.Field()
     entity: str = pa.Field(isin=list(ENTITIES))
     file_sha256: str = pa.Field(str_length=64)
+    lines: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Of the file, as in `ops.landed_files`.")
     rows: int = pa.Field(ge=0)
     mapping_hash: str = pa.Field()
     delivered_at: pa.DateTime = pa.Field(description="Of the file, as in `ops.landed_files`.")
     loaded_at: pa.DateTime = pa.Field()
     contract_hash: str = pa.Field(nullable=True, description="Null until judged.")
     rows_quarantined: pd.Int64Dtype = pa.Field(nullable=True)
+    note: str = pa.Field(nullable=True, description="What was odd about reading the file.")
+    reason: str = pa.Field(nullable=True, description="Why the file is set aside; null where it was loaded.")
+
+
+class NonProductCodes(pa.DataFrameModel):
+    """One row a pattern of ids that are no products."""
+
+    pattern: str = pa.Field(unique=True, description="Regular expression that the whole id matches.")
+    line_is: str = pa.Field(description="What such a line is.")
 
 
 class PublicHolidays(pa.DataFrameModel):
@@ -374,17 +437,18 @@ def rule_text(check: pa.Check) -> str:
     return _RULES[str(check.name)].format(**words) if check.name in _RULES else str(check.error or check.name)
 
 
-def contract_hash(entity: str, *, currency: str, timezone: str) -> str:
+def contract_hash(entity: str, *, currency: str, timezone: str, largest: Mapping[str, float | None]) -> str:
     """Return a fingerprint of an entity's rules; a file is judged once under each.
 
-    The rules' words are part of it, for they are what `ops.quarantine` holds.
+    `largest` is the largest quantity that the mapping believes, by feed. The rules' words are part of the fingerprint,
+    for they are what `ops.quarantine` holds.
     """
     columns = ENTITIES[entity].contract.to_schema().columns
     rules = {
         name: [str(column.dtype), column.nullable, column.metadata, [rule_text(check) for check in column.checks]]
         for name, column in columns.items()
     }
-    return hashlib.sha256(json.dumps([rules, currency, timezone]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([rules, currency, timezone, dict(largest)]).encode()).hexdigest()
 
 
 def _plain(value: Any) -> str:

@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from storecast.ingestion.contracts import ENTITIES, bronze_ddl, bronze_types
 from storecast.ingestion.landing import LandedFile
-from storecast.ingestion.readers import open_rows
-from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, SourceFileError
+from storecast.ingestion.orders.completing import completed
+from storecast.ingestion.reading.relations import FileCount, open_rows
+from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, MappingError
+from storecast.ingestion.values.columns import read_values
 from storecast.warehouse.database import quote
 
 BATCH_ROWS = 100_000
@@ -47,26 +49,27 @@ class Staging:
         """Let go of the rows."""
         self._connection.close()
 
-    def add(self, load: Load) -> int:
-        """Read a file, map it, keep its rows, and return their number.
+    def add(self, load: Load) -> tuple[int, FileCount]:
+        """Read a file, map it, keep its rows, and return their number and what the file holds.
 
-        Raises `SourceFileError` where the file cannot be read as its feed says or does not fit its mapping; then
-        none of its rows is kept.
+        Raises `SourceFileError` where the file cannot be read as its feed says, and its `MappingError` where it does
+        not fit its mapping; then none of its rows is kept.
         """
         file, feed = load.file, load.feed
-        open_rows(self._connection, "raw", file.stored(self.landing_dir), file.path, feed)
+        count = open_rows(self._connection, "raw", file.stored(self.landing_dir), file.path, feed)
         for name, (joined_feed, joined) in load.joined.items():
             open_rows(self._connection, name, joined.stored(self.landing_dir), joined.path, joined_feed)
         columns = ", ".join(map(quote, bronze_types(self.entity)))
         try:
+            feed = read_values(feed, file.path, lambda sql: self._connection.execute(sql).fetchall())
             self._connection.execute(
                 f"INSERT INTO bronze.{self.entity} ({columns}) {mapping_sql(feed, self.entity)}",
                 [file.source, feed.name, file.file_sha256, file.landed_at],
             )
         except duckdb.Error as error:
             message = f"{file.path} (feed {feed.name}) does not fit its mapping: {error}"
-            raise SourceFileError(message) from error
-        return self._count(load)
+            raise MappingError(message) from error
+        return self._count(load), count
 
     def discard(self, load: Load) -> None:
         """Drop a file's rows."""
@@ -101,9 +104,11 @@ def mapping_sql(feed: Feed, entity: str) -> str:
     An empty cell is null; a malformed row has its mark in `raw` and nothing else.
     """
     raw = f"CASE WHEN {MALFORMED} IS NULL THEN {RAW if feed.keeps_raw else 'NULL'} ELSE {MALFORMED} END"
-    identity = ["?", "?", "?", ROW_NUMBER, "CAST(? AS TIMESTAMP)", f"CAST({raw} AS VARCHAR)"]
+    identity = ["?", "?", "?", ROW_NUMBER, "CAST(? AS TIMESTAMP)", f"CAST({raw} AS VARCHAR)", "NULL"]
     cells = [
         f"CASE WHEN {MALFORMED} IS NULL THEN nullif(CAST({feed.columns.get(name, 'NULL')} AS VARCHAR), '') END"
         for name in ENTITIES[entity].columns
     ]
-    return f"SELECT {', '.join([*identity, *cells])} FROM {feed.rows}"
+    named = zip([*identity, *cells], bronze_types(entity), strict=True)
+    mapped = f"SELECT {', '.join(f'{cell} AS {quote(name)}' for cell, name in named)} FROM {feed.rows}"
+    return completed(mapped, feed, entity)

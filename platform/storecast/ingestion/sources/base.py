@@ -4,14 +4,20 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from zoneinfo import available_timezones
 
 from storecast.ingestion.contracts import ENTITIES, bronze_types
+from storecast.ingestion.orders.money import Money
+from storecast.ingestion.reading.csv_files import Dialect
+from storecast.ingestion.values.formats import Formats
 
 Kind = Literal["csv", "excel", "jsonl", "parquet"]
+Delivery = Literal["deltas", "snapshots", "periods"]
+
+RepeatedRows = Literal["lines", "copies"]
 
 KINDS: dict[str, Kind] = {
     ".csv": "csv",
@@ -36,22 +42,26 @@ LINE = "line"
 """The only column of a file of JSON lines; null where malformed."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+PLAIN_ENDING = re.compile(r"\.[a-z0-9]{1,8}")
 
 
 class SourceFileError(ValueError):
     """A source file cannot be read as its feed says; the message names the file and what to do."""
 
 
+class MappingError(SourceFileError):
+    """A source file can be read, but does not have what its feed's mapping asks for."""
+
+
 @dataclass(frozen=True)
 class Format:
     """How a feed's files are read; `kind` None goes by the file name's ending.
 
-    `sheet` None reads every sheet of a workbook, one below the other.
+    `sheet` None reads every sheet of a workbook, one below the other. The rest is of text files.
     """
 
     kind: Kind | None = None
-    delimiter: str = ","
-    encoding: str = "utf-8"
+    dialect: Dialect = field(default_factory=Dialect)
     sheet: str | None = None
 
     def kind_of(self, path: str) -> Kind:
@@ -73,7 +83,13 @@ class Feed:
     - `reads`: the columns a file must have (none for JSON lines, whose only column is `line`).
     - `rows`: a SQL relation with the `RESERVED` columns; by default the file's rows, called `raw`.
     - `alongside`: other feeds whose newest landed file `rows` joins, by the name it gives them.
+    - `delivery`: how files follow each other: `deltas` by key, `snapshots` (the newest file is the whole), or
+      `periods` (each file replaces the days it has rows of).
     - `keeps_raw`: the mapping drops or changes something, so bronze keeps the row as JSON too.
+    - `formats`: how the files write values, read by their own evidence; None: `columns` writes them canonically.
+    - `largest_quantity`: quantities up to it are believed, others set aside; None: the files' other quantities decide.
+    - `money`: what the columns of prices, discounts and taxes of order lines hold.
+    - `repeated_rows`: whether rows of one file that are exactly alike each count; None goes by where they stand.
     """
 
     name: str
@@ -85,6 +101,11 @@ class Feed:
     rows: str = "raw"
     alongside: Mapping[str, str] = field(default_factory=dict)
     keeps_raw: bool = False
+    delivery: Delivery = "deltas"
+    formats: Formats | None = None
+    largest_quantity: float | None = None
+    repeated_rows: RepeatedRows | None = None
+    money: Money = field(default_factory=Money)
 
     def __post_init__(self) -> None:
         """Refuse names that are not ours."""
@@ -110,9 +131,12 @@ class Feed:
             self.entity,
             dict(self.columns),
             list(self.reads),
-            [self.format.kind, self.format.delimiter, self.format.encoding, self.format.sheet],
+            [self.format.kind, asdict(self.format.dialect), self.format.sheet],
             self.rows,
             self.keeps_raw,
+            asdict(self.formats) if self.formats else None,
+            self.repeated_rows,
+            asdict(self.money),
             dict(joined_sha256),
             bronze_types(self.entity) if self.entity else {},
         ]
@@ -123,7 +147,8 @@ class Feed:
 class Source:
     """A shop's files: where they lie, its time zone, currency and country, and its feeds.
 
-    A moment without an offset is in `timezone`; an amount without a currency in `currency`.
+    A moment without an offset is in `timezone`; an amount without a currency in `currency`. `non_products` says which
+    products are none, such as shipping: regular expressions that the whole id matches, and what such a line is.
     """
 
     name: str
@@ -132,6 +157,7 @@ class Source:
     currency: str
     country: str
     feeds: tuple[Feed, ...]
+    non_products: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an unknown zone, and feeds of one name or that join a feed that is not there."""

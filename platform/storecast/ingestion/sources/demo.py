@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from storecast.ingestion.reading.csv_files import Dialect
 from storecast.ingestion.sources.base import Feed, Format, Source
 from storecast.ingestion.sources.expressions import decimal_comma, in_utc, json_text, moment, negated, renamed
 from storecast.warehouse.database import quote
@@ -132,7 +133,7 @@ def _marketplaces() -> tuple[Feed, ...]:
             "marketplaces/beta-*.csv",
             beta_columns,
             tuple(beta.values()),
-            Format(delimiter=";"),
+            Format(dialect=Dialect(delimiter=";")),
             keeps_raw=True,
         ),
     )

@@ -1,0 +1,1 @@
+"""Reading: landed files as relations of text in DuckDB, every row of them, and their lines counted by other means."""
