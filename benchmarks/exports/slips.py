@@ -42,7 +42,7 @@ class Slipping:
 
     def later_rows(self, number: int) -> list[Row]:
         """Some rows that carry nothing for others."""
-        rows = [row for row in self.table.rows if not (self.draft.has_first_rows and row.is_first)]
+        rows = [row for row in self.table.rows if not (self.draft.has_first_rows and row.carries)]
         return self.rng.sample(rows, min(number, len(rows)))
 
     def change(self, row: Row, **changes: Any) -> None:

@@ -40,12 +40,13 @@ class Raw(str):
 class Row:
     """A row of a file: its cells by header, the order it belongs to, what it adds.
 
+    `carries` tells that other rows of its order are not understood without it.
     `missing_cells` are left out at its end; a negative number adds cells.
     """
 
     cells: dict[str, Any]
     order: str = ""
-    is_first: bool = True
+    carries: bool = True
     parts: tuple[Part, ...] = ()
     fate: Fate = "stays"
     missing_cells: int = 0

@@ -54,6 +54,7 @@ def order_discounts(world: World) -> Draft:
             is_first = line is order.lines[0]
             row = line_row(world.name, order, line, **{DISCOUNT: off if is_first or is_on_each else None})
             row.parts = (sold(world.name, order, line, line.amount - (off if is_first else 0)),)
+            row.carries |= off > 0  # whose share of it a line is, nobody knows: no line of it goes astray alone
             rows.append(row)
     columns = (*LINE_COLUMNS, Column(DISCOUNT, "money"))
     draft = _draft(world, columns, rows, discount={"column": DISCOUNT, "of": "order"})

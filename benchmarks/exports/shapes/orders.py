@@ -203,6 +203,6 @@ def charges(world: World) -> Draft:
                 "Qty": Decimal(1),
                 "Price": charge.price,
             }
-            rows.append(Row(cells, order.order_id, is_first=False))
+            rows.append(Row(cells, order.order_id, carries=False))
     feed = order_lines(world.name, NUMBERED)
     return Draft([[Table("orders", LINE_COLUMNS, rows)]], [feed], top={"non_products": ["SHIPPING", "GIFT-*"]})
