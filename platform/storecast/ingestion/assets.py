@@ -57,7 +57,8 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         new = sum(file.landed_at == now for file in landed)
         return dg.Output(files, metadata={"new_files": new, "bytes": int(files["bytes"].sum())})
 
-    return [*specs, landed_files, *bronze_tables, loads, non_product_codes, public_holidays, withdrawn_rows, quarantine, reconciliation]
+    tables = [loads, non_product_codes, public_holidays, withdrawn_rows, quarantine, reconciliation]
+    return [*specs, landed_files, *bronze_tables, *tables]
 
 
 def _feed_spec(source: Source, name: str) -> dg.AssetSpec:

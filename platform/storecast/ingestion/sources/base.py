@@ -100,7 +100,7 @@ class Feed:
     keeps_raw: bool = False
     delivery: Delivery = "deltas"
     repeated_rows: RepeatedRows | None = None
-    money: Money = Money()
+    money: Money = field(default_factory=Money)
 
     def __post_init__(self) -> None:
         """Refuse names that are not ours."""
