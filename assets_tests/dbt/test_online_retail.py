@@ -13,7 +13,8 @@ SELECT
     'online_retail_ii' AS source, 'lines' AS feed, 'file' AS file_sha256, row_number() OVER () AS row_number,
     TIMESTAMP '2026-11-01' AS landed_at, Invoice AS order_id, InvoiceDate::VARCHAR AS ordered_at, 'online' AS channel,
     StockCode AS product_id, Description AS product_name, Quantity::VARCHAR AS quantity, Price::VARCHAR AS unit_price,
-    "Customer ID"::VARCHAR AS customer_id, Country AS country, CASE WHEN Invoice LIKE 'C%' THEN 'cancelled' END AS status
+    "Customer ID"::VARCHAR AS customer_id, Country AS country,
+    CASE WHEN Invoice LIKE 'C%' THEN 'cancelled' END AS status
 FROM read_parquet(?)
 """
 

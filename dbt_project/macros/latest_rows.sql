@@ -33,6 +33,23 @@
     anti join {{ ref(staging) }} using ({{ lineage() }})
 {%- endmacro %}
 
+{# In an incremental run only those rows that are not stored as they are, nulls counting as equal. #}
+{% macro unless_stored(rows, columns) -%}
+    {%- if is_incremental() -%}
+        anti join {{ this }} as stored
+            on
+                {% for column in columns -%}
+                {{ rows }}.{{ column }} is not distinct from stored.{{ column }}
+                {{ 'and ' if not loop.last }}
+                {%- endfor %}
+    {%- endif -%}
+{%- endmacro %}
+
+{# In an incremental run only rows whose key is in a CTE. #}
+{% macro only_in(keys, key) -%}
+    {%- if is_incremental() -%} semi join {{ keys }} using ({{ key }}) {%- endif -%}
+{%- endmacro %}
+
 {# After an incremental run: rows that staging no longer has (quarantined or forgotten since) leave the table. #}
 {% macro drop_departed(staging) -%}
     {%- if is_incremental() -%}

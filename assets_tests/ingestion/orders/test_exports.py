@@ -1,4 +1,7 @@
-"""Exports as shops have them, small, each a channel of one shop, from files to gold; what is right is worked out by hand."""
+"""Exports as shops have them, each a channel of one small shop, from files to gold.
+
+What is right is worked out by hand.
+"""
 
 import json
 import os
@@ -104,9 +107,9 @@ def shop(open_shop, tmp_path_factory):
     variables = {"source_timezone": "UTC", "shop_timezone": "UTC", "currency": "EUR", "country": "DE"}
     folder = tmp_path_factory.mktemp("dbt")
     places = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target-path", str(folder)]
+    places += ["--log-path", str(folder), "--vars", json.dumps(variables)]
     done = subprocess.run(
-        [dbt_executable(), "--quiet", "build", "--exclude-resource-type", "unit_test", *places]
-        + ["--log-path", str(folder), "--vars", json.dumps(variables)],
+        [dbt_executable(), "--quiet", "build", "--exclude-resource-type", "unit_test", *places],
         env={**os.environ, **QUIET, "STORECAST_WAREHOUSE": str(shop.warehouse.path)},
         capture_output=True,
         text=True,

@@ -18,17 +18,17 @@
 with
 
 lost_lines as (
-    select *, quantity < 0 as is_negative
-    from {{ ref('stg_order_lines') }}
+    select accepted.*
+    from {{ ref('stg_order_lines') }} as accepted
     anti join {{ ref('order_lines') }} using (file_sha256, row_number)
 ),
 
 -- a line without a number is replaced by its product's line in the newest state of the order, or by the order's first
 rivals as (
-    select *, quantity < 0 as is_negative
-    from {{ ref('stg_order_lines') }}
+    select accepted.*
+    from {{ ref('stg_order_lines') }} as accepted
     semi join {{ ref('order_lines') }} using (file_sha256, row_number)
-    where order_id in (select order_id from lost_lines)
+    semi join lost_lines using (order_id)
 ),
 
 order_lines as (
@@ -47,7 +47,7 @@ order_lines as (
             partition by lost_lines.file_sha256, lost_lines.row_number
             order by
                 lost_lines.order_line_id = rivals.order_line_id desc,
-                lost_lines.is_negative = rivals.is_negative desc,
+                (lost_lines.quantity < 0) = (rivals.quantity < 0) desc,
                 lost_lines.product_id = rivals.product_id desc,
                 rivals.row_number
         ) = 1

@@ -17,16 +17,4 @@ totals as (
 
 select totals.*
 from totals
-{%- if is_incremental() %}
-anti join {{ this }} as stored
-    on
-        totals.product_id = stored.product_id
-        and totals.channel = stored.channel
-        and totals.date = stored.date
-        and totals.file_sha256 = stored.file_sha256
-        and totals.row_number = stored.row_number
-        and totals.loaded_at = stored.loaded_at
-        and totals.source_rows = stored.source_rows
-        and totals.units = stored.units
-        and totals.unit_price is not distinct from stored.unit_price
-{%- endif %}
+{{ unless_stored('totals', key + ['file_sha256', 'row_number', 'loaded_at', 'source_rows', 'units', 'unit_price']) }}

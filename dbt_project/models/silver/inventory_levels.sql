@@ -13,17 +13,15 @@ latest as (
 )
 
 select
-    product_id,
-    date,
-    on_hand_units,
-    location,
-    is_selling,
-    source,
-    file_sha256,
-    row_number,
-    delivered_at,
-    loaded_at
+    latest.product_id,
+    latest.date,
+    latest.on_hand_units,
+    latest.location,
+    latest.is_selling,
+    latest.source,
+    latest.file_sha256,
+    latest.row_number,
+    latest.delivered_at,
+    latest.loaded_at
 from latest
-{%- if is_incremental() %}
-anti join {{ this }} using (product_id, date, location, {{ lineage() }})
-{%- endif %}
+{{ unless_stored('latest', key + ['file_sha256', 'row_number', 'loaded_at']) }}

@@ -36,10 +36,8 @@ lines as (
         cancelled_orders.order_id is not null as is_order_cancelled,
         coalesce(surviving_lines.status, '') = 'cancelled' as is_cancellation
     from surviving_lines
-    {%- if is_incremental() %}
-    semi join affected_lines using (order_line_id)
-    {%- endif %}
     left join cancelled_orders using (order_id)
+    {{ only_in('affected_lines', 'order_line_id') }}
 ),
 
 voided_lines as (

@@ -51,7 +51,10 @@ returns as (
     -- what negative lines tell already is not told again by the state
     select
         told_by_state.*,
-        least(quantity, sum(quantity) over earlier_and_this - coalesce(told_twice.units, 0)) as units
+        least(
+            told_by_state.quantity,
+            sum(told_by_state.quantity) over earlier_and_this - coalesce(told_twice.units, 0)
+        ) as units
     from told_by_state
     left join told_twice using (pair, product_id, unit_price)
     window earlier_and_this as (partition by pair, product_id, unit_price order by ordered_at, order_line_id)

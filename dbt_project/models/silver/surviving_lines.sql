@@ -17,20 +17,27 @@ accepted as (
     from {{ ref('stg_order_lines') }}
 ),
 
-lines as (
+last_in_file as (
     select * from accepted
     where not is_replaced_in_file
+),
 
-    union all
-
-    -- what replaced it may be in quarantine
-    select * from accepted
-    anti join (
-        select * from accepted
-        where not is_replaced_in_file
-    ) using (file_sha256, order_id, product_id, is_negative)
+-- what replaced a row may be in quarantine
+left_alone as (
+    select accepted.*
+    from accepted
+    anti join last_in_file using (file_sha256, order_id, product_id, is_negative)
     qualify
-        row_number() over (partition by file_sha256, order_id, product_id, is_negative order by row_number desc) = 1
+        row_number() over (
+            partition by accepted.file_sha256, accepted.order_id, accepted.product_id, accepted.is_negative
+            order by accepted.row_number desc
+        ) = 1
+),
+
+lines as (
+    select * from last_in_file
+    union all
+    select * from left_alone
 ),
 
 -- an order without line numbers is what the newest file says that holds it; its returns may come in a file of their own

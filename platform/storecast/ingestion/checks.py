@@ -61,7 +61,7 @@ def master_data_say_one_thing_in_a_file(warehouse: WarehouseResource) -> dg.Asse
 def repeated_rows_are_as_the_mapping_says(
     warehouse: WarehouseResource, settings: SettingsResource
 ) -> dg.AssetCheckResult:
-    """Rows of one file that were taken as copies of others are so because the mapping says it, not by their place alone."""
+    """Rows of one file are taken as copies of others because the mapping says so, not by their place alone."""
     return _told(unasked_copies(warehouse.open(), resolve_source(settings.get())), dg.AssetCheckSeverity.WARN)
 
 

@@ -47,8 +47,8 @@ def unasked_copies(warehouse: Warehouse, source: Source) -> list[str]:
     """
     entities = ["order_lines", *ADDED_UP]
     copies = warehouse.read(
-        "SELECT loads.feed, duplicates.entity, min(landed.path) AS path, count(*) AS rows, min(row_number) AS first_row, "
-        "min_by(kept_row_number, row_number) AS kept_row "
+        "SELECT loads.feed, duplicates.entity, min(landed.path) AS path, count(*) AS rows, "
+        "min(row_number) AS first_row, min_by(kept_row_number, row_number) AS kept_row "
         "FROM ops.duplicates INNER JOIN ops.loads USING (entity, file_sha256) "
         "LEFT JOIN (SELECT feed, file_sha256, min(path) AS path FROM ops.landed_files GROUP BY ALL) AS landed "
         "USING (feed, file_sha256) "
@@ -99,10 +99,11 @@ def _of_column(entity: str, column: str) -> str:
     """Return the query of keys that have two values in a column; a row that leaves it blank says nothing."""
     written = f"nullif(trim({quote(column)}), '')"
     value = f"try_cast({written} AS DOUBLE)" if silver_types(entity)[column] in {"DOUBLE", "BIGINT"} else written
+    at = f"({value}, row_number)"
     return f"""
         SELECT feed, file_sha256, key, '{column}' AS column_name,
-            arg_min(row_number, ({value}, row_number)) AS first_row, arg_min({written}, ({value}, row_number)) AS first_value,
-            arg_max(row_number, ({value}, row_number)) AS second_row, arg_max({written}, ({value}, row_number)) AS second_value
+            arg_min(row_number, {at}) AS first_row, arg_min({written}, {at}) AS first_value,
+            arg_max(row_number, {at}) AS second_row, arg_max({written}, {at}) AS second_value
         FROM repeated WHERE {written} IS NOT NULL
         GROUP BY ALL HAVING min({value}) <> max({value})
     """

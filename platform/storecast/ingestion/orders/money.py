@@ -57,7 +57,8 @@ def paid(rows: str, columns: Sequence[str], money: Money) -> list[Step]:
         ),
         (
             "weighted",
-            "SELECT *, CASE WHEN quantity > 0 OR count_if(quantity > 0) OVER whole = 0 THEN worth ELSE 0 END AS weight, "
+            "SELECT *, "
+            "CASE WHEN quantity > 0 OR count_if(quantity > 0) OVER whole = 0 THEN worth ELSE 0 END AS weight, "
             "arg_min(of_discount, row_number) OVER whole AS order_discount, "
             "arg_min(of_tax, row_number) OVER whole AS order_tax "
             "FROM lines WINDOW whole AS (PARTITION BY order_id)",
@@ -69,8 +70,8 @@ def paid(rows: str, columns: Sequence[str], money: Money) -> list[Step]:
         ),
         (
             "nets",
-            f"SELECT order_id, alike, occurrence, quantity, worth, discount, {_taxed(money)} AS tax, {_net(money)} AS net "
-            "FROM shares",
+            f"SELECT order_id, alike, occurrence, quantity, worth, discount, "
+            f"{_taxed(money)} AS tax, {_net(money)} AS net FROM shares",
         ),
         (
             "paid",

@@ -54,7 +54,7 @@ def among(expression: str, values: Iterable[str]) -> str:
 
 
 def glob_pattern(glob: str) -> str:
-    """Return a glob as the regular expression that a whole text matches, in whatever case.
+    r"""Return a glob as the regular expression that a whole text matches, in whatever case.
 
     >>> glob_pattern("GIFT-*")
     '(?i)GIFT\\-.*'
