@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from storecast.cli import main
-from storecast.ingestion.contracts import LandedFiles, Quarantine
+from storecast.ingestion.account_contracts import LandedFiles, Quarantine
 from storecast.settings import Settings
 from storecast.warehouse import Warehouse
 from storecast.warehouse.contracts import sql_types

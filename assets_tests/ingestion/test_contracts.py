@@ -2,15 +2,14 @@ import duckdb
 import pandera.pandas as pa
 import pytest
 
+from storecast.ingestion.account_contracts import OPS_TABLES, table_ddl
 from storecast.ingestion.contracts import (
     BRONZE_COLUMNS,
     ENTITIES,
-    OPS_TABLES,
     bronze_ddl,
     contract_hash,
     rule_text,
     silver_types,
-    table_ddl,
 )
 
 

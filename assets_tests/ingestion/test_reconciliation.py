@@ -1,6 +1,7 @@
 import pytest
 
-from storecast.ingestion.contracts import ENTITIES, Reconciliation
+from storecast.ingestion.account_contracts import Reconciliation
+from storecast.ingestion.contracts import ENTITIES
 from storecast.ingestion.loading import ensure_tables
 from storecast.ingestion.reconciliation import imbalances, reconcile
 

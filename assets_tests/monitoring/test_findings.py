@@ -35,6 +35,7 @@ class Tables:
             {"entity": ["orders"], "file_sha256": ["x"], "rows_in": [1000], "rows_quarantined": [50]}
         )
         self.accuracy = self.accuracy_of(0.15, 0.01)
+        self.gaps = self.gap("day_not_over", LAST_DAY, is_last=True)
 
     @staticmethod
     def forecasts_of(origins: dict[str, pd.Timestamp]) -> pd.DataFrame:
@@ -42,6 +43,13 @@ class Tables:
             (product, origin, origin + pd.Timedelta(days=day)) for product, origin in origins.items() for day in (1, 28)
         ]
         return pd.DataFrame(rows, columns=["product_id", "origin_date", "date"])
+
+    @staticmethod
+    def gap(kind: str, last_date: pd.Timestamp, *, is_last: bool = False) -> pd.DataFrame:
+        told = {"subject": f"the {kind}", "message": f"{kind} of shop", "next_step": "deliver it"}
+        first_date = last_date - pd.Timedelta(days=6)
+        days = {"channel": "shop", "first_date": first_date, "last_date": last_date, "is_last": is_last}
+        return pd.DataFrame([{"kind": kind, **told, **days}])
 
     @staticmethod
     def landings(days_ago) -> pd.DataFrame:
@@ -71,6 +79,7 @@ class Tables:
             "silver.sessions": self.sessions,
             "ops.reconciliation": self.counts,
             "gold.forecast_accuracy": self.accuracy,
+            "ops.data_gaps": self.gaps,
         }.items():
             self.warehouse.replace_table(
                 name, frame.assign(**{column: frame[column].dt.date for column in dates(frame)})
@@ -139,11 +148,34 @@ def test_a_feed_is_missed_after_three_of_its_usual_gaps(tables, usual_gap, silen
     assert subjects(tables.found(c.FEED_STOPPED)) == (["files of orders"] if is_found else [])
 
 
-@pytest.mark.parametrize(("silent", "is_found"), [(3, False), (4, True)])
-def test_a_channel_is_missed_while_everything_else_goes_on(tables, silent, is_found):
-    is_gone = tables.demand["channel"].eq("shop") & tables.demand["date"].gt(LAST_DAY - pd.Timedelta(days=silent))
-    tables.demand.loc[is_gone, "units"] = 0.0
-    assert subjects(tables.found(c.FEED_STOPPED)) == (["sales in shop"] if is_found else [])
+def test_a_channel_is_missed_whose_last_days_were_not_recorded(tables):
+    tables.gaps = tables.gap("not_recorded", LAST_DAY, is_last=True)
+    [found] = tables.found(c.FEED_STOPPED)
+    assert (found[c.SUBJECT], found[c.SEVERITY]) == ("sales in shop", c.ERROR)
+    assert found[c.MESSAGE] == "nothing since 2026-11-12"
+    assert tables.found(c.DATA_GAP) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "days_ago", "is_found"),
+    [
+        ("not_recorded", 10, True),
+        ("not_recorded", 399, True),
+        ("not_recorded", 400, False),
+        ("feed_without_files", 0, True),
+        ("name_in_other_case", 0, True),
+        ("closed", 10, False),
+        ("channel_ended", 0, False),
+        ("lonely_date", 0, False),
+        ("files_not_taken", 0, False),
+    ],
+)
+def test_a_gap_that_matters_to_forecasts_is_an_incident_with_its_own_words(tables, kind, days_ago, is_found):
+    tables.gaps = tables.gap(kind, LAST_DAY - pd.Timedelta(days=days_ago))
+    found = tables.found(c.DATA_GAP)
+    told = [(row[c.SUBJECT], row[c.SEVERITY], row[c.MESSAGE], row[c.NEXT_STEP]) for row in found]
+    assert told == ([(f"the {kind}", c.WARNING, f"{kind} of shop", "deliver it")] if is_found else [])
+    assert tables.found(c.FEED_STOPPED) == []
 
 
 def test_stock_levels_and_visits_are_missed_too(tables):
@@ -152,12 +184,6 @@ def test_stock_levels_and_visits_are_missed_too(tables):
     found = tables.found(c.FEED_STOPPED)
     assert subjects(found) == ["stock levels", "visits"]
     assert found[0][c.MESSAGE] == "nothing since 2026-11-09"
-
-
-def test_a_channel_that_sells_seldom_is_not_missed(tables):
-    is_seldom = tables.demand["channel"].eq("shop") & (tables.demand["date"].dt.day % 10 != 5)
-    tables.demand.loc[is_seldom, "units"] = 0.0
-    assert tables.found(c.FEED_STOPPED) == []
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from storecast.ingestion.contracts import (
-    ENTITIES,
-    FIRST_MOMENT,
-    Entity,
+from storecast.ingestion.account_contracts import (
     LandedFiles,
     Loads,
     NonProductCodes,
@@ -17,6 +14,11 @@ from storecast.ingestion.contracts import (
     Quarantine,
     Reconciliation,
     WithdrawnRows,
+)
+from storecast.ingestion.contracts import (
+    ENTITIES,
+    FIRST_MOMENT,
+    Entity,
     bronze_types,
 )
 from storecast.ingestion.holidays import public_holidays as holidays_of

@@ -2,8 +2,7 @@
 
 import dagster as dg
 
-from storecast.ingestion.contracts import (
-    ENTITIES,
+from storecast.ingestion.account_contracts import (
     LandedFiles,
     NonProductCodes,
     PublicHolidays,
@@ -11,6 +10,7 @@ from storecast.ingestion.contracts import (
     Reconciliation,
     WithdrawnRows,
 )
+from storecast.ingestion.contracts import ENTITIES
 from storecast.ingestion.contradictions import DECISIVE, DESCRIPTIVE, contradictions, unasked_copies
 from storecast.ingestion.missing.contracts import DataGaps
 from storecast.ingestion.reconciliation import imbalances
