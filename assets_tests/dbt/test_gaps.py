@@ -96,10 +96,8 @@ def test_a_channel_silent_for_more_than_eight_weeks_to_the_end_has_ended(shop):
 def test_the_only_channel_s_missing_month_is_not_recorded_but_its_two_weeks_off_are(build):
     only = build("only", orders("shop", WORKDAYS.difference(SEPTEMBER).difference(AUGUST)))
     assert unrecorded(only) == [("shop", "2026-09-01", "2026-09-30", 30)]
-    assert only.rows("SELECT CAST(first_date AS VARCHAR), silent_days, gap_kind FROM silver.sales_gaps ORDER BY 1") == [
-        ("2026-08-02", 15, "closed"),
-        ("2026-08-31", 31, "not_recorded"),
-    ] or only.rows("SELECT gap_kind FROM silver.sales_gaps ORDER BY first_date") == [("closed",), ("not_recorded",)]
+    gaps = only.rows("SELECT CAST(first_date AS VARCHAR), silent_days, gap_kind FROM silver.sales_gaps ORDER BY 1")
+    assert gaps == [("2026-08-02", 15, "closed"), ("2026-09-01", 30, "not_recorded")]
 
 
 def test_the_horizon_begins_after_the_last_whole_day_until_the_cut_one_is_complete(build):

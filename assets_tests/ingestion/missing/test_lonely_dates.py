@@ -83,7 +83,7 @@ def together(days: list[str], rows: list[int]) -> str:
     ("case", "days", "rows"),
     [
         (
-            "a handful three months before the rest, as Olist has",
+            "a handful three months before all others",
             ["2016-09-04", "2016-12-23", "2017-01-05"],
             [4, 1, 99],
         ),
