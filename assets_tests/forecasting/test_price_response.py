@@ -52,6 +52,16 @@ def test_the_stored_response_is_the_one_that_is_learned_directly(known, stored):
     assert ratio.max() > 1.1
 
 
+def test_beside_a_champion_it_is_trained_as_alone(sold_out, stored):
+    specs = (REGISTRY["lightgbm"], PRICE_RESPONSE)
+    panel = panel_from_tables(*sold_out)
+    rows = train_global_models(panel, specs, training_id="t", snapshot_hash="h", horizon=HORIZON, seed=3)
+    payloads = dict(zip(rows[c.MODEL], rows[c.PAYLOAD], strict=True))
+    known = unconstrained(panel).until(panel.days, HORIZON)
+    alone = REGISTRY["lightgbm"].forecaster(3, 1, HORIZON).fit_panel(known)
+    assert payloads == {"lightgbm": alone.to_payload(), PRICE_RESPONSE.name: stored}
+
+
 def test_the_dearer_the_fewer(known, stored):
     response = PriceResponse.from_payload(stored)
     ratios = np.stack([response.ratio(known, at_price(known, factor), HORIZON) for factor in (0.5, 0.8, 1, 1.25, 2)])

@@ -13,10 +13,16 @@ from storecast.forecasting.direct_forecast import DirectReading, relative_to_lev
 from storecast.forecasting.features import FEATURES, FeatureArray, FeatureSource, encoders_of
 from storecast.forecasting.panel import FloatArray, Panel
 from storecast.forecasting.sampled_rows import SampledRows
+from storecast.forecasting.unconstraining import unconstrained
 
 ORIGIN_STEP_DAYS = 14
 RESPONSES: Final = {c.UNIT_PRICE: -1, "price_to_mean": -1, c.IS_ON_PROMOTION: 1, c.DISCOUNT_SHARE: 1}
 """Which way units may go with a driver: a dearer product never sells more, a promoted one never less."""
+
+TrainingRows = tuple[FeatureArray, FloatArray, FloatArray]
+"""Features, units and log levels."""
+DrawnRows = dict[tuple[float, ...], TrainingRows]
+"""The training rows made of one panel, by what decides them: how far back, how far ahead, outliers, how many, seed."""
 
 
 def responses(is_monotone: bool) -> list[int]:
@@ -65,23 +71,35 @@ class DirectBoosting(GlobalForecaster):
         return forecaster
 
     def _learn_panel(self, panel: Panel) -> None:
+        self._learn_rows(panel, self._training_rows(panel))
+
+    def fit_beside(self, panel: Panel, drawn: DrawnRows) -> Self:
+        """Fit on a panel as `fit_panel` does, from the rows that a model of equal draws has made of it before."""
+        self.panel_ = unconstrained(panel)
+        draws = (self.train_days, self.longest_step, self.outlier_factor, self.max_rows, self.seed)
+        if draws not in drawn:
+            drawn[draws] = self._training_rows(self.panel_)
+        self._learn_rows(self.panel_, drawn[draws])
+        return self
+
+    def _learn_rows(self, panel: Panel, rows: TrainingRows) -> None:
         self.encoders_ = encoders_of(panel)
-        features, units, offsets = self._training_rows(panel)
+        features, units, offsets = rows
         self.trees_ = ""
         if len(units) < 2 * self.min_rows_a_leaf or not units.any():
             return
         self.trees_ = self._trained(features, units, offsets)
 
-    def _training_rows(self, panel: Panel) -> tuple[FeatureArray, FloatArray, FloatArray]:
+    def _training_rows(self, panel: Panel) -> TrainingRows:
         """Features, units and log levels of a sample of (origin, series, day ahead)."""
-        random = np.random.default_rng(self.seed)
+        encoders, random = encoders_of(panel), np.random.default_rng(self.seed)
         tasks = self._tasks(panel.days, random)
         sampled = SampledRows.drawn(panel.first_day, [known for known, _ in tasks], self.max_rows, random)
         features = np.empty((len(sampled), len(FEATURES)), np.float32)
         units, offsets = np.empty(len(sampled)), np.empty(len(sampled))
         for chunk, part in panel.chunks():
             capped = without_outliers(part, self.outlier_factor)
-            source = FeatureSource(capped, 0, self.encoders_, self.longest_step)
+            source = FeatureSource(capped, 0, encoders, self.longest_step)
             for place, series, rows in sampled.among(chunk):
                 known, day = tasks[place]
                 features[rows], offsets[rows] = relative_to_level(source.on_day(day, known, series))
