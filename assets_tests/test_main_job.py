@@ -19,7 +19,8 @@ import pytest
 
 from benchmarks import same_rows
 from storecast.automation import JOBS
-from storecast.run import LAST_RUN, STAGE_TITLES
+from storecast.last_run import LAST_RUN
+from storecast.run import STAGE_TITLES
 from storecast.simulation.catalogue import HOSTILE_PRODUCT_IDS
 
 pytestmark = pytest.mark.slow
