@@ -8,13 +8,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from storecast.ingestion.account_contracts import LandedFiles
 from storecast.ingestion.contracts import ENTITIES
 from storecast.ingestion.judging import judge
-from storecast.ingestion.landing import land
-from storecast.ingestion.loading import landed_table, load_entity
+from storecast.ingestion.landing import LandedFile, land
+from storecast.ingestion.loading import ensure_tables, load_entity
 from storecast.ingestion.sources import Source
-from storecast.ingestion.withdrawing import note_states, withdraw
+from storecast.ingestion.withdrawing import landed_table, withdraw
 from storecast.warehouse import Warehouse
+from storecast.warehouse.contracts import sql_types
 
 NOW = datetime(2026, 11, 20, 12, 0, 0)
 
@@ -36,14 +38,19 @@ class Shop:
     def ingest(self, source: Source, now: datetime = NOW) -> int:
         """Land, load and judge; return the number of rows loaded."""
         landed = land(source, self.landing_dir, now)
-        self.warehouse.replace_table("ops.landed_files", landed_table(self.warehouse, landed))
+        ensure_tables(self.warehouse)
+        self._note(source, landed)
         loaded = set(self.warehouse.read("SELECT entity FROM ops.loads")["entity"])
         concerned = [name for name in ENTITIES if name in loaded or source.feeds_of(name)]
         done = [load_entity(self.warehouse, source, landed, name, self.landing_dir, now) for name in concerned]
         withdraw(self.warehouse, source, landed, now)
-        note_states(self.warehouse, source, landed)
+        self._note(source, landed)
         judge(self.warehouse, source, now)
         return sum(loaded.rows for loaded in done)
+
+    def _note(self, source: Source, landed: list[LandedFile]) -> None:
+        files = landed_table(self.warehouse, source, landed)
+        self.warehouse.replace_table("ops.landed_files", files, sql_types(LandedFiles))
 
     def states(self) -> dict[str, str]:
         """Return what became of each landed file, by path and first digits of its hash."""

@@ -42,7 +42,13 @@ def run(settings: Settings, *selected: str) -> dg.ExecuteInProcessResult:
     )
 
 
-BEFORE_DBT = ("ops/landed_files", *(f"bronze/{name}" for name in ENTITIES), "bronze/public_holidays", "ops/quarantine")
+BEFORE_DBT = (
+    "ops/landed_files",
+    *(f"bronze/{name}" for name in ENTITIES),
+    "bronze/public_holidays",
+    "ops/withdrawn_rows",
+    "ops/quarantine",
+)
 
 
 def test_every_asset_has_a_description_an_owner_kinds_and_its_columns(shop_settings: Settings) -> None:
@@ -102,7 +108,9 @@ def test_a_row_that_got_lost_fails_the_blocking_check_naming_entity_and_file(sho
     assert (check.check_name, check.passed, check.blocking) == ("every_row_is_accounted_for", False, True)
     assert check.description is not None
     assert check.description.startswith("sellers, file ")
-    assert check.description.endswith("2 rows in, but 0 in silver + 1 in quarantine + 0 duplicates = 1 (1 missing)")
+    assert check.description.endswith(
+        "2 rows in, but 0 in silver + 1 in quarantine + 0 duplicates + 0 withdrawn = 1 (1 missing)"
+    )
 
 
 def test_a_row_taken_out_of_bronze_fails_its_check(shop, shop_settings: Settings) -> None:

@@ -2,15 +2,14 @@ import duckdb
 import pandera.pandas as pa
 import pytest
 
+from storecast.ingestion.account_contracts import OPS_TABLES, table_ddl
 from storecast.ingestion.contracts import (
     BRONZE_COLUMNS,
     ENTITIES,
-    OPS_TABLES,
     bronze_ddl,
     contract_hash,
     rule_text,
     silver_types,
-    table_ddl,
 )
 
 
@@ -69,9 +68,10 @@ def test_a_rule_reads_as_a_sentence() -> None:
 
 def test_the_contracts_hash_changes_with_what_a_judgement_depends_on() -> None:
     hashes = {
-        contract_hash("orders", currency="EUR", timezone="Europe/Berlin"),
-        contract_hash("orders", currency="USD", timezone="Europe/Berlin"),
-        contract_hash("orders", currency="EUR", timezone="UTC"),
-        contract_hash("sellers", currency="EUR", timezone="UTC"),
+        contract_hash("orders", currency="EUR", timezone="Europe/Berlin", largest={}),
+        contract_hash("orders", currency="USD", timezone="Europe/Berlin", largest={}),
+        contract_hash("orders", currency="EUR", timezone="UTC", largest={}),
+        contract_hash("sellers", currency="EUR", timezone="UTC", largest={}),
+        contract_hash("sellers", currency="EUR", timezone="UTC", largest={"a": 5.0}),
     }
-    assert len(hashes) == 4
+    assert len(hashes) == 5

@@ -1,6 +1,7 @@
 import pytest
 
-from storecast.ingestion.contracts import ENTITIES, Reconciliation
+from storecast.ingestion.account_contracts import Reconciliation
+from storecast.ingestion.contracts import ENTITIES
 from storecast.ingestion.loading import ensure_tables
 from storecast.ingestion.reconciliation import imbalances, reconcile
 
@@ -43,6 +44,7 @@ def test_rows_that_add_up_are_balanced(warehouse) -> None:
             "rows_silver": 7,
             "rows_quarantined": 2,
             "rows_duplicate": 1,
+            "rows_withdrawn": 0,
             "is_balanced": True,
         }
     ]
@@ -57,8 +59,10 @@ def test_a_lost_row_and_a_row_from_nowhere_are_told_by_entity_and_file(warehouse
     counts = reconcile(warehouse)
     assert counts["source"].tolist() == ["not in bronze", "shop"]
     assert imbalances(counts) == [
-        "calendar, file cdcdcdcdcdcd: 0 rows in, but 2 in silver + 0 in quarantine + 0 duplicates = 2 (2 too many)",
-        "orders, file abababababab: 10 rows in, but 9 in silver + 0 in quarantine + 0 duplicates = 9 (1 missing)",
+        "calendar, file cdcdcdcdcdcd: 0 rows in, but 2 in silver + 0 in quarantine + 0 duplicates + 0 withdrawn = 2 "
+        "(2 too many)",
+        "orders, file abababababab: 10 rows in, but 9 in silver + 0 in quarantine + 0 duplicates + 0 withdrawn = 9 "
+        "(1 missing)",
     ]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from storecast.ingestion.reading.counting import count_lines
 from storecast.ingestion.reading.csv_files import STRAY_QUOTE, UNQUOTED, CsvFile, Dialect, read_csv
 
+COMMAS = Dialect()
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=30)
 
 
@@ -17,7 +18,7 @@ def rows_of(path: Path, content: bytes, delimiter: str = ",", encoding: str = "u
     return file.header, list(file.rows)
 
 
-def opened(path: Path, content: bytes, dialect: Dialect = Dialect()) -> CsvFile:
+def opened(path: Path, content: bytes, dialect: Dialect = COMMAS) -> CsvFile:
     path.write_bytes(content)
     return read_csv(path, dialect)
 

@@ -1,11 +1,11 @@
+import hashlib
 from pathlib import Path
 
 import duckdb
 import pytest
 
-import hashlib
-
-from storecast.ingestion.reading.relations import FileCount, open_rows as open_stored
+from storecast.ingestion.reading.relations import FileCount
+from storecast.ingestion.reading.relations import open_rows as open_stored
 from storecast.ingestion.sources import Feed, Format, SourceFileError
 
 

@@ -1,7 +1,7 @@
 import duckdb
 import pytest
 
-from storecast.ingestion.sources.expressions import day, decimal_comma, in_utc, moment, negated, renamed, text
+from storecast.ingestion.sources.expressions import decimal_comma, in_utc, moment, negated, renamed, text
 
 
 def value(expression: str, cell: str | None) -> str | None:
@@ -49,11 +49,6 @@ def test_a_moment_in_its_own_format_becomes_iso_and_one_that_is_none_stays(
     cell: str | None, expected: str | None
 ) -> None:
     assert value(moment("x", "%d.%m.%Y %H:%M:%S"), cell) == expected
-
-
-def test_a_day_in_its_own_format_becomes_iso() -> None:
-    assert value(day("x", "%d.%m.%Y"), "01.03.2025") == "2025-03-01"
-    assert value(day("x", "%d.%m.%Y"), "2025-03-01") == "2025-03-01"
 
 
 @pytest.mark.parametrize(

@@ -81,13 +81,13 @@ values.status = { "weg" = "shipped" }
     assert (row["order_id"], row["customer_id"], row["status"], row["channel"]) == ("1", "é", "shipped", "web")
 
 
-def test_a_column_that_the_file_lacks_is_an_error_naming_file_column_and_the_closest(shop) -> None:
+def test_a_file_that_lacks_a_column_is_set_aside_naming_file_column_and_the_closest(shop) -> None:
     mapping = config(shop, lines("*.csv"))
     shop.write("in/good.csv", 'Nr,Datum,"Artikel ""A""; --",Menge,Preis\n1,2025-03-01,x,1,2\n')
     shop.write("in/bad.csv", 'Nr,Datum,"Artikel ""A""; --",menge,Preis\n1,2025-03-01,x,1,2\n')
-    with pytest.raises(SourceFileError) as error:
-        shop.ingest(files(mapping))
-    assert str(error.value) == (
+    shop.ingest(files(mapping))
+    [note] = shop.warehouse.read("SELECT note FROM ops.landed_files WHERE state = 'set aside'")["note"]
+    assert note == (
         "bad.csv (feed till) has no column 'Menge'; "
         "it has 'Nr', 'Datum', 'Artikel \"A\"; --', 'menge', 'Preis'; did you mean 'menge'?"
     )
@@ -96,7 +96,7 @@ def test_a_column_that_the_file_lacks_is_an_error_naming_file_column_and_the_clo
 
 def test_values_that_do_not_parse_are_quarantined_by_column_value_file_and_row(shop) -> None:
     mapping = config(shop, lines("*.csv"))
-    shop.write("in/a.csv", 'Nr,Datum,"Artikel ""A""; --",Menge,Preis\n1,2025-03-01,x,1,2\n2,01.03.2025,x,"1,5",2\n')
+    shop.write("in/a.csv", 'Nr,Datum,"Artikel ""A""; --",Menge,Preis\n1,2025-03-01,x,1,2\n2,01.03.2025,x,"1;5",2\n')
     shop.ingest(files(mapping))
     rejected = shop.warehouse.read(
         "SELECT path, row_number, reasons FROM ops.quarantine JOIN ops.landed_files USING (file_sha256)"
@@ -106,7 +106,7 @@ def test_values_that_do_not_parse_are_quarantined_by_column_value_file_and_row(s
             "a.csv",
             2,
             "ordered_at: '01.03.2025' is not a moment (ISO 8601, e.g. 2025-03-01 14:22:05); "
-            "quantity: '1,5' is not a number",
+            "quantity: '1;5' is not a number",
         ]
     ]
 
@@ -119,6 +119,10 @@ def test_values_that_do_not_parse_are_quarantined_by_column_value_file_and_row(s
         (lines("*.csv"), HEAD.replace("EUR", "Euro"), "currency: String should match pattern"),
         (lines("../*.csv"), HEAD, "feeds 1 files: Value error, files '../\\*.csv' leaves the folder"),
         (lines("*.csv", 'encoding = "klingon"'), HEAD, "feeds 1 encoding: Value error, encoding 'klingon' is unknown"),
+        (lines("*.csv", 'encoding = "rot13"'), HEAD, "encoding 'rot13' is unknown, or none in which files are written"),
+        (lines("*.csv", 'encoding = "zlib"'), HEAD, "encoding 'zlib' is unknown, or none in which files are written"),
+        (lines("*.csv", 'encoding = "unicode_escape"'), HEAD, "encoding 'unicode_escape' is unknown, or none"),
+        (lines("*.csv", 'encoding = "undefined"'), HEAD, "encoding 'undefined' is unknown, or none"),
         (
             lines("*.csv").replace("quantity", "qty"),
             HEAD,

@@ -19,6 +19,7 @@ returned as (
         {{ exact_sum('units * unit_price') }} as returned_revenue,
         {{ exact_sum('units') }} as returned_units
     from {{ ref('returned_lines') }}
+    where return_date <= (select last_day.date from {{ ref('last_whole_day') }} as last_day)
     group by product_id, channel, return_date
 )
 

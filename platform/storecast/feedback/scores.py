@@ -50,7 +50,7 @@ SERIES_DAYS: Final = f"""
     select plan.*, demand.units
     from ({newest_sql("ops.published_forecasts", SERIES_KEYS, IS_OPEN)}) as plan
     inner join gold.daily_demand as demand using (product_id, channel, date)
-    where demand.is_in_stock
+    where demand.is_in_stock and demand.is_recorded
 """
 LEVEL_SUMS: Final = f"""
     select origin_date, horizon_day,

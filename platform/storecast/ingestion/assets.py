@@ -6,10 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from storecast.ingestion.contracts import (
-    ENTITIES,
-    FIRST_MOMENT,
-    Entity,
+from storecast.ingestion.account_contracts import (
     LandedFiles,
     Loads,
     NonProductCodes,
@@ -17,20 +14,31 @@ from storecast.ingestion.contracts import (
     Quarantine,
     Reconciliation,
     WithdrawnRows,
+)
+from storecast.ingestion.contracts import (
+    ENTITIES,
+    FIRST_MOMENT,
+    Entity,
     bronze_types,
 )
 from storecast.ingestion.holidays import public_holidays as holidays_of
 from storecast.ingestion.judging import judge
 from storecast.ingestion.landing import land
 from storecast.ingestion.landing import landed_files as files_landed
-from storecast.ingestion.loading import landed_table, load_entity
+from storecast.ingestion.loading import ensure_tables, load_entity
+from storecast.ingestion.missing.contracts import KIND, DataGaps
+from storecast.ingestion.missing.files import missing_files
+from storecast.ingestion.missing.gaps import gaps_table
+from storecast.ingestion.missing.lonely_dates import set_aside_lonely_dates
 from storecast.ingestion.reconciliation import imbalances, reconcile
 from storecast.ingestion.sources import Source, resolve_source
-from storecast.ingestion.withdrawing import note_states, withdraw, withdrawals
+from storecast.ingestion.withdrawing import landed_table, withdraw, withdrawals
 from storecast.settings import Settings
-from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, SettingsResource, WarehouseResource, table
+from storecast.warehouse.contracts import sql_types
+from storecast.warehouse.resources import COLUMN_SCHEMA, OWNERS, PROGRESS, SettingsResource, WarehouseResource, table
 
 ROOM = "ingestion"
+SHOWN = 20
 YEARS_AHEAD = 2
 LANDED_FILES = dg.AssetKey(["ops", "landed_files"])
 QUARANTINE = dg.AssetKey(["ops", "quarantine"])
@@ -53,12 +61,13 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         shop = settings.get()
         source, now = resolve_source(shop), _now()
         landed = land(source, shop.landing_dir, now)
-        files = landed_table(warehouse.open(), landed)
+        ensure_tables(warehouse.open())
+        files = landed_table(warehouse.open(), source, landed)
         new = sum(file.landed_at == now for file in landed)
         return dg.Output(files, metadata={"new_files": new, "bytes": int(files["bytes"].sum())})
 
-    tables = [loads, non_product_codes, public_holidays, withdrawn_rows, quarantine, reconciliation]
-    return [*specs, landed_files, *bronze_tables, *tables]
+    books = [loads, non_product_codes, public_holidays, withdrawn_rows, quarantine, reconciliation, data_gaps]
+    return [*specs, landed_files, *bronze_tables, *books]
 
 
 def _feed_spec(source: Source, name: str) -> dg.AssetSpec:
@@ -98,9 +107,9 @@ def _bronze(entity: Entity) -> dg.AssetsDefinition:
             entity.name,
             shop.landing_dir,
             _now(),
-            on_file=lambda path, count: context.log.info(f"{path}: {count:,} rows to bronze.{entity.name}"),
+            report=context.log.info,
         )
-        for reason in loaded.set_aside:
+        for reason in loaded.set_aside[:SHOWN]:
             context.log.warning(f"set aside: {reason}")
         total = warehouse.open().count_rows([f"bronze.{entity.name}"])[f"bronze.{entity.name}"]
         done = {"rows_loaded": loaded.rows, "files_set_aside": len(loaded.set_aside), "dagster/row_count": total}
@@ -143,20 +152,29 @@ def withdrawn_rows(
     source = resolve_source(shop)
     landed = files_landed(source, shop.landing_dir)
     rows = withdraw(warehouse.open(), source, landed, _now())
-    note_states(warehouse.open(), source, landed)
+    files = landed_table(warehouse.open(), source, landed)
+    warehouse.open().replace_table("ops.landed_files", files, sql_types(LandedFiles))
     for line in withdrawals(rows, landed):
         context.log.info(line)
     return dg.MaterializeResult(metadata={"dagster/row_count": len(rows)})
 
 
 @dg.asset(**table("ops.quarantine", Quarantine, room=ROOM), deps=[WITHDRAWN_ROWS, *BRONZE.values()])
-def quarantine(warehouse: WarehouseResource, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+def quarantine(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
+) -> dg.MaterializeResult[Any]:
     """Rows of bronze that break their contract, with every reason: one row a bronze row. The others go on to silver."""
     judgements = judge(warehouse.open(), resolve_source(settings.get()), _now())
+    spellings = [sentence for judgement in judgements for sentence in judgement.spellings]
+    for sentence in spellings:
+        context.log.info(sentence, extra=PROGRESS)
+    lonely = set_aside_lonely_dates(warehouse.open(), resolve_source(settings.get()), _now())
     reasons = warehouse.read("SELECT entity, reasons, count(*) AS rows FROM ops.quarantine GROUP BY ALL ORDER BY ALL")
     return dg.MaterializeResult(
         metadata={
             "rows_judged": sum(judgement.rows for judgement in judgements),
+            "products_of_several_spellings": dg.MetadataValue.json(spellings),
+            "rows_with_lonely_dates": lonely,
             "rows_by_entity": dg.MetadataValue.json(_by_entity(reasons)),
             "dagster/row_count": int(reasons["rows"].sum()),
         }
@@ -172,6 +190,17 @@ def reconciliation(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
     counts = reconcile(warehouse.open())
     totals = {name: int(counts[name].sum()) for name in counts.columns if name.startswith("rows_")}
     return dg.Output(counts, metadata={**totals, "files_out_of_balance": len(imbalances(counts))})
+
+
+@dg.asset(
+    **table("ops.data_gaps", DataGaps, room=ROOM),
+    deps=[LANDED_FILES, QUARANTINE, *(dg.AssetKey(["silver", name]) for name in ("sales_gaps", "cut_days"))],
+)
+def data_gaps(warehouse: WarehouseResource, settings: SettingsResource) -> dg.Output[pd.DataFrame]:
+    """What is missing: one row a feed without files, a name in other case, a channel's days, a day that is not over."""
+    shop = settings.get()
+    gaps = gaps_table(warehouse.open(), missing_files(resolve_source(shop), shop.data_dir))
+    return dg.Output(gaps, metadata={"by_kind": dg.MetadataValue.json(gaps[KIND].value_counts().to_dict())})
 
 
 def _by_entity(reasons: pd.DataFrame) -> dict[str, int]:

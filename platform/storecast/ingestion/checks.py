@@ -2,15 +2,17 @@
 
 import dagster as dg
 
-from storecast.ingestion.contracts import (
-    ENTITIES,
+from storecast.ingestion.account_contracts import (
     LandedFiles,
     NonProductCodes,
     PublicHolidays,
     Quarantine,
     Reconciliation,
+    WithdrawnRows,
 )
+from storecast.ingestion.contracts import ENTITIES
 from storecast.ingestion.contradictions import DECISIVE, DESCRIPTIVE, contradictions, unasked_copies
+from storecast.ingestion.missing.contracts import DataGaps
 from storecast.ingestion.reconciliation import imbalances
 from storecast.ingestion.sources import resolve_source
 from storecast.warehouse.checks import contract_checks
@@ -19,9 +21,21 @@ from storecast.warehouse.resources import SettingsResource, WarehouseResource
 SHOWN = 10
 
 
+@dg.asset_check(asset=dg.AssetKey(["ops", "withdrawn_rows"]))
+def every_file_was_read(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No file of the source is set aside; those that are do not keep the others from being loaded."""
+    files = warehouse.read("SELECT path, note FROM ops.landed_files WHERE state = 'set aside' ORDER BY path")
+    return dg.AssetCheckResult(
+        passed=files.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(files["note"][:SHOWN]) or "every file was read",
+        metadata={"files_set_aside": len(files)},
+    )
+
+
 @dg.asset_check(asset=dg.AssetKey(["ops", "reconciliation"]), blocking=True)
 def every_row_is_accounted_for(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """For every entity and file: rows in = rows in silver + rows in quarantine + duplicates."""
+    """For every entity and file: rows in = rows in silver + rows in quarantine + duplicates + withdrawn rows."""
     counts = warehouse.read("SELECT * FROM ops.reconciliation ORDER BY entity, file_sha256")
     wrong = imbalances(counts)
     return dg.AssetCheckResult(
@@ -87,12 +101,15 @@ CHECKS = [
         {
             "bronze.non_product_codes": NonProductCodes,
             "bronze.public_holidays": PublicHolidays,
+            "ops.data_gaps": DataGaps,
             "ops.landed_files": LandedFiles,
             "ops.quarantine": Quarantine,
             "ops.reconciliation": Reconciliation,
+            "ops.withdrawn_rows": WithdrawnRows,
         }
     ),
     *map(_nothing_lost, ENTITIES),
+    every_file_was_read,
     every_row_is_accounted_for,
     one_key_has_one_value_in_a_file,
     master_data_say_one_thing_in_a_file,

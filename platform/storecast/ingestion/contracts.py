@@ -6,12 +6,15 @@ below are what a row must keep to get from one to the other.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
 
+from storecast.ingestion.values.bounds import LARGEST_AMOUNT, LARGEST_QUANTITY
 from storecast.warehouse.contracts import sql_types
 
 STATUSES = ["placed", "shipped", "delivered", "cancelled", "returned"]
@@ -20,8 +23,9 @@ FIRST_MOMENT = pd.Timestamp("2000-01-01")
 FIRST_DAY_OF_LIFE = pd.Timestamp("1900-01-01")
 END_OF_PLANS = pd.Timestamp("2200-01-01")
 
-DELIVERED_BY = ["name", "modified"]
-FILE_STATES = ["landed", "loaded", "set aside", "replaced", "let go"]
+
+IS_QUANTITY = "is_quantity"
+"""Marks the units of a sale: one that is absurd beside its file's others is set aside (see `values.bounds`)."""
 
 NOT_AFTER_LANDING = "not_after_landing"
 """Marks a day or moment of something that has happened: at most a day later than the file landed."""
@@ -86,8 +90,14 @@ class OrderLines(pa.DataFrameModel):
     channel: str = _text(required=True)
     product_id: str = _text(required=True)
     product_name: str = _text()
-    quantity: float = _number(required=True, ne=0, metadata={UNLESS_CANCELLED: True})
-    unit_price: float = _number(required=True, ge=0, metadata={UNLESS_CANCELLED: True})
+    quantity: float = _number(
+        required=True,
+        ne=0,
+        ge=-LARGEST_QUANTITY,
+        le=LARGEST_QUANTITY,
+        metadata={IS_QUANTITY: True, UNLESS_CANCELLED: True},
+    )
+    unit_price: float = _number(required=True, ge=0, le=LARGEST_AMOUNT, metadata={UNLESS_CANCELLED: True})
     customer_id: str = _text()
     seller_id: str = _text()
     status: str = _text(isin=STATUSES)
@@ -105,8 +115,8 @@ class DailySales(pa.DataFrameModel):
     product_id: str = _text(required=True)
     channel: str = _text(required=True)
     date: pa.DateTime = _happened()
-    units: float = _number(required=True, ge=0)
-    unit_price: float = _number(ge=0)
+    units: float = _number(required=True, ge=0, le=LARGEST_QUANTITY, metadata={IS_QUANTITY: True})
+    unit_price: float = _number(ge=0, le=LARGEST_AMOUNT)
 
 
 class Products(pa.DataFrameModel):
@@ -117,7 +127,7 @@ class Products(pa.DataFrameModel):
     category: str = _text()
     brand: str = _text()
     seller_id: str = _text()
-    unit_cost: float = _number(ge=0)
+    unit_cost: float = _number(ge=0, le=LARGEST_AMOUNT)
     launch_date: pa.DateTime = _day_of_life()
     discontinued_date: pa.DateTime = _day_of_life()
 
@@ -146,7 +156,7 @@ class Prices(pa.DataFrameModel):
     product_id: str = _text(required=True)
     channel: str = _text()
     valid_from_date: pa.DateTime = _planned()
-    unit_price: float = _number(required=True, gt=0)
+    unit_price: float = _number(required=True, gt=0, le=LARGEST_AMOUNT)
 
 
 class Promotions(pa.DataFrameModel):
@@ -166,7 +176,7 @@ class InventoryLevels(pa.DataFrameModel):
 
     product_id: str = _text(required=True)
     date: pa.DateTime = _happened()
-    on_hand_units: float = _number(required=True)
+    on_hand_units: float = _number(required=True, ge=-LARGEST_QUANTITY, le=LARGEST_QUANTITY)
     location: str = _text()
     is_selling: str = _text(isin=["yes", "no"])
 
@@ -189,7 +199,7 @@ class AdSpend(pa.DataFrameModel):
     date: pa.DateTime = _planned()
     ad_channel: str = _text(required=True)
     campaign: str = _text(required=True)
-    spend: float = _number(required=True, ge=0)
+    spend: float = _number(required=True, ge=0, le=LARGEST_AMOUNT)
     impressions: pd.Int64Dtype = _number(ge=0)
     clicks: pd.Int64Dtype = _number(ge=0)
 
@@ -263,6 +273,7 @@ ADDED_UP = ("daily_sales", "ad_spend")
 """Entities whose rows of one key in one file are added up; their silver rows say in `source_rows` of how many."""
 
 
+@cache
 def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 
@@ -281,124 +292,15 @@ def bronze_types(entity: str) -> dict[str, str]:
     return {**BRONZE_COLUMNS, **dict.fromkeys(silver_types(entity), "VARCHAR")}
 
 
-def bronze_ddl(entity: str) -> str:
-    """Return the statement that makes an entity's bronze table where it is not there yet."""
-    return _ddl(f"bronze.{entity}", bronze_types(entity))
-
-
-class LandedFiles(pa.DataFrameModel):
-    """One row a landed file and feed."""
-
-    source: str = pa.Field()
-    feed: str = pa.Field()
-    path: str = pa.Field(description="Relative to the source's folder, as found.")
-    file_sha256: str = pa.Field(str_length=64)
-    bytes: int = pa.Field(ge=0)
-    lines: pd.Int64Dtype = pa.Field(
-        nullable=True, ge=0, description="Lines that hold anything, counted without the reader; null until loaded."
-    )
-    rows: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Rows in bronze; null until loaded.")
-    landed_at: pa.DateTime = pa.Field(description="UTC; fixed for ever.")
-    delivered_at: pa.DateTime = pa.Field(
-        description="UTC; decides which of two files is the later one: what the file says, see `delivered_by`."
-    )
-    delivered_by: str = pa.Field(
-        isin=DELIVERED_BY, description="Where `delivered_at` comes from: a date in the name, or the file's own time."
-    )
-    state: str = pa.Field(isin=FILE_STATES)
-    note: str = pa.Field(
-        nullable=True, description="Why it is set aside or replaced, or what was odd about reading it."
-    )
-
-
-class Quarantine(pa.DataFrameModel):
-    """One row a bronze row that breaks its contract."""
-
-    source: str = pa.Field()
-    entity: str = pa.Field(isin=list(ENTITIES))
-    file_sha256: str = pa.Field(str_length=64)
-    row_number: int = pa.Field(ge=1)
-    reasons: str = pa.Field(description="Each names column, value and rule; joined by '; '.")
-    raw: str = pa.Field(description="The row as JSON.")
-    quarantined_at: pa.DateTime = pa.Field()
-
-
-class WithdrawnRows(pa.DataFrameModel):
-    """One row a bronze row that the newest version of its file no longer holds."""
-
-    source: str = pa.Field()
-    entity: str = pa.Field(isin=list(ENTITIES))
-    file_sha256: str = pa.Field(str_length=64)
-    row_number: int = pa.Field(ge=1)
-    withdrawn_by_sha256: str = pa.Field(str_length=64, description="The newest version of the file.")
-    reason: str = pa.Field()
-    withdrawn_at: pa.DateTime = pa.Field(description="UTC.")
-
-
-class Reconciliation(pa.DataFrameModel):
-    """One row an entity and file: each of its rows is in silver, in quarantine or a duplicate."""
-
-    source: str = pa.Field()
-    entity: str = pa.Field(isin=list(ENTITIES))
-    file_sha256: str = pa.Field(str_length=64)
-    rows_in: int = pa.Field(ge=0)
-    rows_silver: int = pa.Field(ge=0)
-    rows_quarantined: int = pa.Field(ge=0)
-    rows_duplicate: int = pa.Field(ge=0)
-    rows_withdrawn: int = pa.Field(ge=0)
-    is_balanced: bool = pa.Field()
-
-
-class Loads(pa.DataFrameModel):
-    """One row a landed file and entity: by which mapping it was loaded and by which contract judged."""
-
-    source: str = pa.Field()
-    feed: str = pa.Field()
-    entity: str = pa.Field(isin=list(ENTITIES))
-    file_sha256: str = pa.Field(str_length=64)
-    lines: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Of the file, as in `ops.landed_files`.")
-    rows: int = pa.Field(ge=0)
-    mapping_hash: str = pa.Field()
-    delivered_at: pa.DateTime = pa.Field(description="Of the file, as in `ops.landed_files`.")
-    loaded_at: pa.DateTime = pa.Field()
-    contract_hash: str = pa.Field(nullable=True, description="Null until judged.")
-    rows_quarantined: pd.Int64Dtype = pa.Field(nullable=True)
-    note: str = pa.Field(nullable=True, description="What was odd about reading the file.")
-    reason: str = pa.Field(nullable=True, description="Why the file is set aside; null where it was loaded.")
-
-
-class NonProductCodes(pa.DataFrameModel):
-    """One row a pattern of ids that are no products."""
-
-    pattern: str = pa.Field(unique=True, description="Regular expression that the whole id matches.")
-    line_is: str = pa.Field(description="What such a line is.")
-
-
-class PublicHolidays(pa.DataFrameModel):
-    """One row a day and public holiday of the shop's country."""
-
-    date: pa.DateTime = pa.Field()
-    holiday_name: str = pa.Field()
-    country: str = pa.Field()
-
-
-OPS_TABLES: dict[str, type[pa.DataFrameModel]] = {
-    "ops.landed_files": LandedFiles,
-    "ops.loads": Loads,
-    "ops.quarantine": Quarantine,
-    "ops.withdrawn_rows": WithdrawnRows,
-}
-"""Tables of this room that exist before anything is loaded, besides bronze."""
-
-
-def table_ddl(table: str) -> str:
-    """Return the statement that makes one of `OPS_TABLES` where it is not there yet."""
-    return _ddl(table, sql_types(OPS_TABLES[table]))
-
-
-def _ddl(table: str, types: dict[str, str]) -> str:
+def ddl(table: str, types: dict[str, str]) -> str:
+    """Return the statement that makes a table of these columns where it is not there yet."""
     columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
     return f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
+
+
+def bronze_ddl(entity: str) -> str:
+    """Return the statement that makes an entity's bronze table where it is not there yet."""
+    return ddl(f"bronze.{entity}", bronze_types(entity))
 
 
 _RULES = {
@@ -424,17 +326,18 @@ def rule_text(check: pa.Check) -> str:
     return _RULES[str(check.name)].format(**words) if check.name in _RULES else str(check.error or check.name)
 
 
-def contract_hash(entity: str, *, currency: str, timezone: str) -> str:
+def contract_hash(entity: str, *, currency: str, timezone: str, largest: Mapping[str, float | None]) -> str:
     """Return a fingerprint of an entity's rules; a file is judged once under each.
 
-    The rules' words are part of it, for they are what `ops.quarantine` holds.
+    `largest` is the largest quantity that the mapping believes, by feed. The rules' words are part of the fingerprint,
+    for they are what `ops.quarantine` holds.
     """
     columns = ENTITIES[entity].contract.to_schema().columns
     rules = {
         name: [str(column.dtype), column.nullable, column.metadata, [rule_text(check) for check in column.checks]]
         for name, column in columns.items()
     }
-    return hashlib.sha256(json.dumps([rules, currency, timezone]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([rules, currency, timezone, dict(largest)]).encode()).hexdigest()
 
 
 def _plain(value: Any) -> str:

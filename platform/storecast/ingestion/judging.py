@@ -6,8 +6,8 @@ Nothing leaves bronze. A file is judged once under a contract.
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import duckdb
@@ -17,6 +17,7 @@ import pyarrow
 
 from storecast.ingestion.contracts import (
     ENTITIES,
+    IS_QUANTITY,
     NOT_AFTER_LANDING,
     UNLESS_CANCELLED,
     Entity,
@@ -26,6 +27,9 @@ from storecast.ingestion.contracts import (
 )
 from storecast.ingestion.orders.rules import excuse_cancelled, orders_in_currency, with_order_currency
 from storecast.ingestion.sources.base import Source
+from storecast.ingestion.values.bounds import ALWAYS_BELIEVED, TIMES_THE_OTHERS, largest_believed
+from storecast.ingestion.values.moments import LOCAL_MOMENT, OFFSET_MOMENT
+from storecast.ingestion.values.spellings import sentences, spellings_sql
 from storecast.warehouse import Warehouse
 from storecast.warehouse.database import delete_rows, insert_rows, quote
 
@@ -35,24 +39,21 @@ SHOWN_CHARACTERS = 120
 KINDS = {"DOUBLE": "a number", "BIGINT": "a whole number", "DATE": "a day (YYYY-MM-DD)"}
 MOMENT = "a moment (ISO 8601, e.g. 2025-03-01 14:22:05)"
 
-_DAY = r"\d{4}-\d{1,2}-\d{1,2}"
-_TIME = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
 _PATTERNS = {
     "DOUBLE": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
     "BIGINT": r"[+-]?\d+(\.0+)?",
-    "DATE": f"{_DAY}({_TIME})?",
+    "DATE": LOCAL_MOMENT,
 }
-_LOCAL_MOMENT = f"{_DAY}({_TIME})?"
-_OFFSET_MOMENT = _DAY + r"[ T]\d{1,2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}(:?\d{2})?)"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What judging an entity's files found: rows judged, rows that break the contract."""
+    """What judging an entity's files found: rows, rows that break the contract, products spelled in several ways."""
 
     entity: str
     rows: int
     rows_quarantined: int
+    spellings: list[str] = field(default_factory=list)
 
 
 def judge(warehouse: Warehouse, source: Source, now: datetime) -> list[Judgement]:
@@ -71,13 +72,15 @@ def judge(warehouse: Warehouse, source: Source, now: datetime) -> list[Judgement
 def _judge_entity(
     warehouse: Warehouse, source: Source, entity: Entity, loads: pd.DataFrame, now: datetime
 ) -> Judgement:
-    fingerprint = contract_hash(entity.name, currency=source.currency, timezone=source.timezone)
+    largest = {feed.name: feed.largest_quantity for feed in source.feeds_of(entity.name)}
+    fingerprint = contract_hash(entity.name, currency=source.currency, timezone=source.timezone, largest=largest)
     pending = loads[loads["contract_hash"] != fingerprint]
     if pending.empty:
         return Judgement(entity.name, 0, 0)
     files = pending["file_sha256"].tolist()
     with warehouse.reading() as connection:
         rejected = pd.concat([_malformed_rows(connection, entity, files), _breaches(connection, source, entity, files)])
+        spellings = _spellings(connection, source, entity, files)
     rejected = rejected.assign(entity=entity.name, quarantined_at=now)
     counts = rejected.groupby("file_sha256").size()
     judged = pending.assign(rows_quarantined=pending["file_sha256"].map(counts).fillna(0).astype(int))
@@ -91,7 +94,17 @@ def _judge_entity(
             "AND loads.mapping_hash = judged.mapping_hash",
             [fingerprint, entity.name],
         )
-    return Judgement(entity.name, int(pending["rows"].sum()), len(rejected))
+    return Judgement(entity.name, int(pending["rows"].sum()), len(rejected), spellings)
+
+
+def _spellings(
+    connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity, files: Sequence[str]
+) -> list[str]:
+    """Return what is to be said of products that these files spell in several ways."""
+    if "product_id" not in entity.columns:
+        return []
+    found = connection.execute(spellings_sql(entity.name, source.feeds_of(entity.name)), [files]).fetchall()
+    return sentences(entity.name, found)
 
 
 def _malformed_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, files: Sequence[str]) -> pd.DataFrame:
@@ -107,7 +120,8 @@ def _breaches(
     connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity, files: Sequence[str]
 ) -> pd.DataFrame:
     """Return rows that break the contract, with their reasons in the order of the columns."""
-    found = [_broken_in(frame, source, entity) for frame in _typed_frames(connection, source, entity, files)]
+    believed = _believed(connection, source, entity, files)
+    found = [_broken_in(frame, source, entity, believed) for frame in _typed_frames(connection, source, entity, files)]
     broken = pd.concat(found) if found else pd.DataFrame(columns=["file_sha256", "row_number", "column", "rule"])
     cells = ", ".join(f"{quote(name)} := {quote(name)}" for name in entity.columns)
     connection.register("broken", broken[["file_sha256", "row_number"]].drop_duplicates())
@@ -159,12 +173,31 @@ def _typed_frames(
         yield batch.to_pandas(date_as_object=False, types_mapper=whole.get)
 
 
-def _broken_in(frame: pd.DataFrame, source: Source, entity: Entity) -> pd.DataFrame:
+def _believed(
+    connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity, files: Sequence[str]
+) -> Mapping[str, float]:
+    """Return the largest quantity that is believed of each file, for an entity that has quantities."""
+    name = quantity_of(entity)
+    if name is None:
+        return {}
+    quantity = f"abs({typed(name, 'DOUBLE', source.timezone)})"
+    found = connection.execute(
+        f"SELECT file_sha256, feed, max(units) FILTER (units <= {ALWAYS_BELIEVED}) "
+        f"FROM (SELECT file_sha256, feed, {quantity} AS units FROM bronze.{entity.name} "
+        "WHERE file_sha256 IN (SELECT unnest(?))) GROUP BY ALL",
+        [files],
+    ).fetchall()
+    said = {feed.name: feed.largest_quantity for feed in source.feeds}
+    return {file_sha256: largest_believed(others, said.get(feed)) for file_sha256, feed, others in found}
+
+
+def _broken_in(frame: pd.DataFrame, source: Source, entity: Entity, believed: Mapping[str, float]) -> pd.DataFrame:
     """Return (file_sha256, row_number, column, rule) of each breach; what did not fit its type is not missing too."""
     kinds = {name: KINDS.get(kind, MOMENT) for name, kind in silver_types(entity.name).items()}
     unfit = frame["unfit"].dropna().str.split(",").explode().rename("column").rename_axis("index").reset_index()
     unfit["rule"] = "is not " + unfit["column"].map(kinds)
-    broken = broken_rules(frame, rules_of(entity, source, frame))
+    rules = rules_of(entity, source, frame, frame["file_sha256"].map(believed))
+    broken = broken_rules(frame, rules)
     both = pd.concat([unfit, broken]).drop_duplicates(["index", "column"])
     places = frame.loc[both["index"].astype("int64"), ["file_sha256", "row_number"]].reset_index(drop=True)
     return places.assign(column=both["column"].to_numpy(), rule=both["rule"].to_numpy())
@@ -186,9 +219,9 @@ def typed(column: str, kind: str, timezone: str) -> str:
     if kind == "TIMESTAMP":
         zone = timezone.replace("'", "''")
         return (
-            f"CASE WHEN regexp_full_match({name}, '{_OFFSET_MOMENT}') "
+            f"CASE WHEN regexp_full_match({name}, '{OFFSET_MOMENT}') "
             f"THEN timezone('UTC', try_cast({name} AS TIMESTAMPTZ)) "
-            f"WHEN regexp_full_match({name}, '{_LOCAL_MOMENT}') "
+            f"WHEN regexp_full_match({name}, '{LOCAL_MOMENT}') "
             f"THEN timezone('UTC', timezone('{zone}', try_cast({name} AS TIMESTAMP))) END"
         )
     fits = f"regexp_full_match({name}, '{_PATTERNS[kind]}')"
@@ -212,12 +245,13 @@ def broken_rules(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFram
     return pd.DataFrame(columns=["index", "column", "rule"])
 
 
-def rules_of(entity: Entity, source: Source, frame: pd.DataFrame) -> pa.DataFrameSchema:
+def rules_of(entity: Entity, source: Source, frame: pd.DataFrame, believed: pd.Series) -> pa.DataFrameSchema:
     """Return the contract that a frame's rows keep.
 
     It is the entity's own, with the rules that need to know more than a column: nothing happened later than a day
-    after its file landed (`landed_at`), amounts are in the source's currency, for all lines of an order or for none,
-    and a cancelled line needs neither quantity nor price.
+    after its file landed (`landed_at`), no quantity is larger than its file makes believable (`believed`, by the
+    frame's index), amounts are in the source's currency, for all lines of an order or for none, and a cancelled line
+    needs neither quantity nor price.
     """
     schema = copy.deepcopy(entity.contract.to_schema())  # pandera hands everyone the same object
     schema.strict = False
@@ -228,6 +262,8 @@ def rules_of(entity: Entity, source: Source, frame: pd.DataFrame) -> pa.DataFram
             check.error = rule_text(check)
         if (column.metadata or {}).get(NOT_AFTER_LANDING):
             column.checks = [*column.checks, _not_after_landing(frame["landed_at"])]
+        if (column.metadata or {}).get(IS_QUANTITY):
+            column.checks = [*column.checks, _believable(believed)]
         if (column.metadata or {}).get(UNLESS_CANCELLED):
             excuse_cancelled(column, frame)
         if name == "currency":
@@ -258,6 +294,27 @@ def _not_after_landing(landed_at: pd.Series) -> pa.Check:
         lambda moments: moments <= latest.loc[moments.index],
         name=NOT_AFTER_LANDING,
         error="must be at most a day later than its file landed",
+    )
+
+
+def quantity_of(entity: Entity) -> str | None:
+    """Return the entity's column of sold units, None where it has none.
+
+    >>> quantity_of(ENTITIES["daily_sales"])
+    'units'
+    """
+    columns = entity.contract.to_schema().columns.items()
+    return next((name for name, column in columns if (column.metadata or {}).get(IS_QUANTITY)), None)
+
+
+def _believable(believed: pd.Series) -> pa.Check:
+    return pa.Check(
+        lambda units: units.abs() <= believed.loc[units.index],
+        name=IS_QUANTITY,
+        error=(
+            f"is above {ALWAYS_BELIEVED} and more than {TIMES_THE_OTHERS} times the file's other quantities, or above "
+            "the feed's largest_quantity: if it is right, write a larger one into the mapping"
+        ),
     )
 
 

@@ -6,7 +6,7 @@ next run as long as it lies in the source's folder.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from storecast.ingestion.contracts import (
-    ENTITIES,
-    OPS_TABLES,
-    LandedFiles,
-    bronze_ddl,
-    bronze_types,
-    table_ddl,
-)
+from storecast.ingestion.account_contracts import OPS_TABLES, table_ddl
+from storecast.ingestion.contracts import ENTITIES, bronze_ddl, bronze_types
 from storecast.ingestion.landing import LandedFile
 from storecast.ingestion.sources.base import Feed, MappingError, Source, SourceFileError
 from storecast.ingestion.staging import Load, Staging
@@ -30,6 +24,13 @@ from storecast.warehouse.database import insert_rows, quote
 
 GROUP_ROWS = 500_000
 """So many rows are read before the warehouse is asked for: opening it costs more than a small file's rows."""
+
+
+TOLD_ONE_BY_ONE, TOLD_EVERY = 100, 1_000
+"""Each line is an event that Dagster stores: a line a file would take longer than the file."""
+
+NOTED_TYPES = {"lines": "Int64", "note": "string", "reason": "string"}
+"""Columns that are often all null, whose type pandas would guess."""
 
 
 @dataclass(frozen=True)
@@ -104,22 +105,6 @@ def _stored_columns(warehouse: Warehouse) -> dict[str, list[str]]:
     return {row.stored: list(row.names) for row in stored.itertuples()}
 
 
-def landed_table(warehouse: Warehouse, landed: Sequence[LandedFile]) -> pd.DataFrame:
-    """Return what landed as `ops.landed_files` holds it, with what is known of what is loaded already."""
-    ensure_tables(warehouse)
-    loads = warehouse.read(
-        "SELECT feed, file_sha256, lines, rows, reason, coalesce(reason, note) AS note FROM ops.loads"
-    )
-    columns = list(LandedFiles.to_schema().columns)
-    files = pd.DataFrame([asdict(file) for file in landed]).rename(columns={"state": "kept"})
-    entries = files.merge(loads.drop_duplicates(["feed", "file_sha256"]), on=["feed", "file_sha256"], how="left")
-    entries["state"] = "landed"
-    entries.loc[entries["rows"].notna(), "state"] = "loaded"
-    entries.loc[entries["reason"].notna(), "state"] = "set aside"
-    entries.loc[entries["kept"] == "let go", "state"] = "let go"
-    return entries[columns].astype({"rows": "Int64", "lines": "Int64"})
-
-
 def load_entity(
     warehouse: Warehouse,
     source: Source,
@@ -127,13 +112,13 @@ def load_entity(
     entity: str,
     landing_dir: Path,
     now: datetime,
-    on_file: Callable[[str, int], None] = lambda _path, _rows: None,
+    report: Callable[[str], None] = lambda _line: None,
 ) -> Loaded:
     """Bring an entity's bronze table up to date, and return the rows loaded and the reasons of what was set aside.
 
     Files are written in groups, each one transaction: a file is wholly there or not at all. `now` (UTC) is noted as
-    `loaded_at`; `on_file` is told each file's path and rows. Raises `MappingError` where a feed's mapping fits none of
-    the files that its feed ever had.
+    `loaded_at`; `report` is told each file, or of many files each thousand. Raises `MappingError` where a feed's
+    mapping fits none of the files that its feed ever had.
     """
     ensure_tables(warehouse)
     plan = plan_loads(warehouse, source, landed, entity)
@@ -143,8 +128,9 @@ def load_entity(
             _note_deliveries(connection, entity, plan.delivered, now)
     loaded = Loaded()
     waiting: list[_Staged] = []
+    rows_waiting = 0
     with Staging(entity, landing_dir) as staging:
-        for load in plan.pending:
+        for number, load in enumerate(plan.pending, start=1):
             staged = _stage(staging, load, plan.owners)
             if staged.reason is not None:
                 if not load.file.is_present:
@@ -152,9 +138,14 @@ def load_entity(
                 loaded.set_aside.append(staged.reason)
                 loaded.misfits.extend([load.feed.name] if staged.is_misfit else [])
             waiting.append(staged)
-            on_file(load.file.path, staged.rows)
-            if sum(other.rows for other in waiting) >= GROUP_ROWS:
+            rows_waiting += staged.rows
+            if len(plan.pending) <= TOLD_ONE_BY_ONE:
+                report(f"{load.file.path}: {staged.rows:,} rows to bronze.{entity}")
+            elif number % TOLD_EVERY == 0:
+                report(f"{number:,} of {len(plan.pending):,} files read for bronze.{entity}")
+            if rows_waiting >= GROUP_ROWS:
                 loaded.rows += _write(warehouse, staging, waiting, now)
+                rows_waiting = 0
         loaded.rows += _write(warehouse, staging, waiting, now)
     _refuse_misfits(warehouse, entity, loaded)
     return loaded
@@ -232,7 +223,7 @@ def _write(warehouse: Warehouse, staging: Staging, waiting: list[_Staged], now: 
         return 0
     entity = staging.entity
     columns = ", ".join(map(quote, bronze_types(entity)))
-    noted = pd.DataFrame([_noted(staged, entity, now) for staged in waiting]).astype({"lines": "Int64"})
+    noted = pd.DataFrame([_noted(staged, entity, now) for staged in waiting]).astype(NOTED_TYPES)
     with warehouse.writing() as connection:
         _unload(connection, entity, [(staged.load.feed.name, staged.load.file.file_sha256) for staged in waiting])
         connection.register("staged", staging.reader())

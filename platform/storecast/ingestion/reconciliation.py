@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from storecast.ingestion.contracts import ADDED_UP, ENTITIES, Reconciliation
+from storecast.ingestion.account_contracts import Reconciliation
+from storecast.ingestion.contracts import ADDED_UP, ENTITIES
 from storecast.warehouse import Warehouse
 
 UNKNOWN_SOURCE = "not in bronze"

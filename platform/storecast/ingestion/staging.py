@@ -13,6 +13,7 @@ from storecast.ingestion.landing import LandedFile
 from storecast.ingestion.orders.completing import completed
 from storecast.ingestion.reading.relations import FileCount, open_rows
 from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, MappingError
+from storecast.ingestion.values.columns import read_values
 from storecast.warehouse.database import quote
 
 BATCH_ROWS = 100_000
@@ -60,6 +61,7 @@ class Staging:
             open_rows(self._connection, name, joined.stored(self.landing_dir), joined.path, joined_feed)
         columns = ", ".join(map(quote, bronze_types(self.entity)))
         try:
+            feed = read_values(feed, file.path, lambda sql: self._connection.execute(sql).fetchall())
             self._connection.execute(
                 f"INSERT INTO bronze.{self.entity} ({columns}) {mapping_sql(feed, self.entity)}",
                 [file.source, feed.name, file.file_sha256, file.landed_at],

@@ -11,7 +11,8 @@ from datetime import datetime
 
 import pandas as pd
 
-from storecast.ingestion.contracts import DAYS, ENTITIES, WithdrawnRows, silver_types
+from storecast.ingestion.account_contracts import LandedFiles, WithdrawnRows
+from storecast.ingestion.contracts import DAYS, ENTITIES, silver_types
 from storecast.ingestion.judging import typed
 from storecast.ingestion.landing import LandedFile
 from storecast.ingestion.sources.base import Source
@@ -94,31 +95,30 @@ def withdraw(warehouse: Warehouse, source: Source, landed: Sequence[LandedFile],
     return rows
 
 
-def note_states(warehouse: Warehouse, source: Source, landed: Sequence[LandedFile]) -> None:
-    """Note in `ops.landed_files` what became of each file: its lines, its rows, and what stands in its place."""
-    loads = warehouse.read("SELECT feed, file_sha256, reason FROM ops.loads")
+def landed_table(warehouse: Warehouse, source: Source, landed: Sequence[LandedFile]) -> pd.DataFrame:
+    """Return what landed as `ops.landed_files` holds it: each file with what became of it so far."""
+    loads = warehouse.read("SELECT feed, file_sha256, lines, rows, note, reason FROM ops.loads ORDER BY ALL")
+    loads = loads.drop_duplicates(["feed", "file_sha256"])
+    files = pd.DataFrame([asdict(file) for file in landed]).merge(loads, on=["feed", "file_sha256"], how="left")
     loaded = loads[loads["reason"].isna()]
     found = replacements(source, landed, set(zip(loaded["feed"], loaded["file_sha256"], strict=True)))
-    whole = pd.DataFrame([asdict(own) for own in found if not own.is_by_day], columns=list(Replacement.__annotations__))
-    with warehouse.writing() as connection:
-        connection.register("replaced", whole)
-        connection.execute(
-            """
-            UPDATE ops.landed_files SET lines = loads.lines, rows = loads.rows,
-                note = coalesce(loads.reason, loads.note),
-                state = CASE WHEN landed_files.state = 'let go' THEN 'let go' WHEN loads.reason IS NOT NULL
-                    THEN 'set aside' ELSE 'loaded' END
-            FROM ops.loads WHERE landed_files.feed = loads.feed AND landed_files.file_sha256 = loads.file_sha256
-            """
-        )
-        connection.execute(
-            """
-            UPDATE ops.landed_files SET state = 'replaced',
-                note = 'replaced by ' || coalesce(newer.path, replaced.newer_sha256) || ', ' || left(newer_sha256, 8)
-            FROM replaced LEFT JOIN ops.landed_files AS newer ON newer.file_sha256 = replaced.newer_sha256
-            WHERE landed_files.file_sha256 = replaced.file_sha256 AND landed_files.state <> 'let go'
-            """
-        )
+    newer = {own.file_sha256: own.newer_sha256 for own in found if not own.is_by_day}
+    paths = dict(zip(files["file_sha256"], files["path"], strict=True))
+    joined = {feed.name for feed in source.feeds if feed.entity is None}
+    files["note"] = files["reason"].where(files["reason"].notna(), files["note"])
+    is_kept = files["state"] == "kept"
+    is_unread = files["rows"].isna() | files["reason"].notna()
+    files["state"] = "loaded"
+    files.loc[is_unread, "state"] = "landed"
+    files.loc[files["reason"].notna(), "state"] = "set aside"
+    files.loc[~is_kept | (is_unread & ~files["is_present"] & ~files["feed"].isin(joined)), "state"] = "let go"
+    is_replaced = files["file_sha256"].isin(newer) & (files["state"] == "loaded")
+    files.loc[is_replaced, "note"] = [
+        f"replaced by {paths[newer[sha256]]}, {newer[sha256][:8]}" for sha256 in files.loc[is_replaced, "file_sha256"]
+    ]
+    files.loc[is_replaced, "state"] = "replaced"
+    types = {"rows": "Int64", "lines": "Int64", "note": "string"}
+    return files[list(LandedFiles.to_schema().columns)].astype(types)
 
 
 def withdrawals(rows: pd.DataFrame, landed: Sequence[LandedFile]) -> list[str]:

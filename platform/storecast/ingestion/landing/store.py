@@ -51,9 +51,15 @@ def landed_files(source: Source, landing_dir: Path) -> list[LandedFile]:
 
 
 def unlanded(source: Source, landing_dir: Path) -> list[SourceFile]:
-    """Return the source's files whose content is not what was last seen under their path."""
-    seen = last_seen(read_log(landing_dir))
-    return [file for file in list_source_files(source) if not _is_seen(seen, file.feed, file.path, file.sha256)]
+    """Return the source's files whose content is new, or other than what was last seen under their path."""
+    events = read_log(landing_dir)
+    seen, known = last_seen(events), {(event.feed, event.file_sha256) for event in events}
+    return [
+        file
+        for file in list_source_files(source)
+        if not _is_seen(seen, file.feed, file.path, file.sha256)
+        and ((file.feed, file.path) in seen or (file.feed, file.sha256) not in known)
+    ]
 
 
 def forget(source: Source, landing_dir: Path, name: str, now: datetime) -> list[LandedFile]:

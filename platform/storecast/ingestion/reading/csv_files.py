@@ -16,6 +16,8 @@ from storecast.ingestion.reading.rows import Row, Tally, malformed
 
 LONGEST_RECORD = 1_000
 """Lines of one record; beyond that its quote is not meant as one."""
+FEWEST_CELLS = 3
+"""With fewer cells a row any text with a comma looks like a row."""
 STRAY_QUOTE = (
     "a quote opens a cell that swallows the lines behind it; where the file has no quoting, set quote = 'none'"
 )
@@ -137,7 +139,7 @@ def _swallows(taken: Sequence[str], dialect: Dialect, width: int | None) -> bool
         list(dialect.reader(taken, strict=True))
     except csv.Error:
         return True
-    if not width or width == 1:
+    if not width or width < FEWEST_CELLS:
         return False
     fits = [len(record) == width for record in dialect.unquoted().reader(taken)]
     return all(fits) or any(fits[1:-1])

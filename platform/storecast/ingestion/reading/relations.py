@@ -10,7 +10,7 @@ import hashlib
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, chain
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
@@ -192,29 +192,42 @@ def _open_table(
 ) -> tuple[list[str], int]:
     names = unique_names(header)
     count = _insert(connection, relation, names, rows)
-    _create(connection, relation, f"SELECT * FROM {quote(relation + '_file')}", _row_as_json(names))
-    return names, count
+    firsts = [name for name in names if f"{name} (2)" in names]
+    doubled = "".join(f", {quote(name)} AS {quote(name + ' (1)')}" for name in firsts)
+    _create(connection, relation, f"SELECT *{doubled} FROM {quote(relation + '_file')}", _row_as_json(names))
+    return [*names, *(f"{name} (1)" for name in firsts)], count
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, relation: str, names: Sequence[str], rows: Iterable[Row]) -> int:
-    """Store rows of text in the table that the relation will be a view of, and return their number."""
+    """Store rows of text in the table that the relation will be a view of, and return their number.
+
+    A small file's rows are only lent to DuckDB: making a table of them would cost more than all else of it.
+    """
     columns = [MALFORMED, *names]
     schema = pa.schema([(ROW_NUMBER, pa.int64()), *((name, pa.string()) for name in columns)])
-    table = quote(relation + "_file")
-    declared = ", ".join([f"{ROW_NUMBER} BIGINT", *(f"{quote(name)} VARCHAR" for name in columns)])
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({declared})")
+    batches = (_arrow(batch, schema) for batch in batched(rows, BATCH_ROWS))
+    first = next(batches, schema.empty_table())
+    table = relation + "_file"
+    connection.execute(f"DROP TABLE IF EXISTS {quote(table + '_stored')}")
+    if first.num_rows < BATCH_ROWS:
+        connection.register(table, first)
+        return int(first.num_rows)
     count = 0
-    for batch in batched(rows, BATCH_ROWS):
-        count += len(batch)
-        numbers, marks, cells = zip(*batch, strict=True)
-        arrays = [numbers, marks, *zip(*cells, strict=True)]
-        incoming = pa.Table.from_arrays(
-            [pa.array(v, f.type) for v, f in zip(arrays, schema, strict=True)], schema=schema
-        )
-        connection.register("incoming", incoming)
-        connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
+    declared = ", ".join([f"{ROW_NUMBER} BIGINT", *(f"{quote(name)} VARCHAR" for name in columns)])
+    connection.execute(f"CREATE TEMP TABLE {quote(table + '_stored')} ({declared})")
+    for batch in chain([first], batches):
+        connection.register("incoming", batch)
+        connection.execute(f"INSERT INTO {quote(table + '_stored')} SELECT * FROM incoming")
         connection.unregister("incoming")
+        count += batch.num_rows
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {quote(table)} AS SELECT * FROM {quote(table + '_stored')}")
     return count
+
+
+def _arrow(batch: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    numbers, marks, cells = zip(*batch, strict=True)
+    arrays = [numbers, marks, *zip(*cells, strict=True)]
+    return pa.Table.from_arrays([pa.array(v, f.type) for v, f in zip(arrays, schema, strict=True)], schema=schema)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, relation: str, rows: str, raw: str) -> None:

@@ -21,9 +21,9 @@ class WorkbookError(ValueError):
 def read_workbook(stored: Path, sheet: str | None) -> tuple[list[str], Iterator[Row], int]:
     """Return header, rows and the number of headers of one sheet, or of all that are not empty, one below the other.
 
-    Rows without any cell are no rows. Numbers become their shortest text (12, not 12.0), days and moments ISO 8601. A
-    row with cells right of the header is malformed. Raises `WorkbookError` where the file is no workbook, has no such
-    sheet, or holds sheets of different headers.
+    Rows without any cell are no rows. Numbers become their shortest text (12, not 12.0) but keep zeros that the sheet
+    shows in front (00420); days and moments become ISO 8601. A row with cells right of the header is malformed. Raises
+    `WorkbookError` where the file is no workbook, has no such sheet, or holds sheets of different headers.
     """
     try:
         with stored.open("rb") as file:
@@ -55,8 +55,8 @@ def _table(sheet: Any) -> list[list[str | None]]:
     """Return the sheet's filled rows, each without its empty cells at the end."""
     sheet.reset_dimensions()
     rows = []
-    for values in sheet.iter_rows(values_only=True):
-        cells = [_text(value) for value in values]
+    for row in sheet.iter_rows():
+        cells = [_text(cell.value) if not _is_padded(cell) else _padded_number(cell) for cell in row]
         while cells and cells[-1] is None:
             cells.pop()
         if cells:
@@ -77,6 +77,15 @@ def _rows(tables: dict[str, list[list[str | None]]], width: int) -> Iterator[Row
 
 def _padded(cells: Sequence[str | None], width: int) -> list[str | None]:
     return [*cells, *[None] * (width - len(cells))]
+
+
+def _is_padded(cell: Any) -> bool:
+    """Tell whether a cell shows a whole number with zeros in front, as sheets keep ids (420 as 00420)."""
+    return type(cell.value) is int and cell.value >= 0 and set(cell.number_format) == {"0"}
+
+
+def _padded_number(cell: Any) -> str:
+    return str(cell.value).zfill(len(cell.number_format))
 
 
 def _text(value: Any) -> str | None:

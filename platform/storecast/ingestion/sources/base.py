@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 from storecast.ingestion.contracts import ENTITIES, bronze_types
 from storecast.ingestion.orders.money import Money
 from storecast.ingestion.reading.csv_files import Dialect
+from storecast.ingestion.values.formats import Formats
 
 Kind = Literal["csv", "excel", "jsonl", "parquet"]
 Delivery = Literal["deltas", "snapshots", "periods"]
@@ -85,6 +86,8 @@ class Feed:
     - `delivery`: how files follow each other: `deltas` by key, `snapshots` (the newest file is the whole), or
       `periods` (each file replaces the days it has rows of).
     - `keeps_raw`: the mapping drops or changes something, so bronze keeps the row as JSON too.
+    - `formats`: how the files write values, read by their own evidence; None: `columns` writes them canonically.
+    - `largest_quantity`: quantities up to it are believed, others set aside; None: the files' other quantities decide.
     - `money`: what the columns of prices, discounts and taxes of order lines hold.
     - `repeated_rows`: whether rows of one file that are exactly alike each count; None goes by where they stand.
     """
@@ -99,6 +102,8 @@ class Feed:
     alongside: Mapping[str, str] = field(default_factory=dict)
     keeps_raw: bool = False
     delivery: Delivery = "deltas"
+    formats: Formats | None = None
+    largest_quantity: float | None = None
     repeated_rows: RepeatedRows | None = None
     money: Money = field(default_factory=Money)
 
@@ -129,6 +134,7 @@ class Feed:
             [self.format.kind, asdict(self.format.dialect), self.format.sheet],
             self.rows,
             self.keeps_raw,
+            asdict(self.formats) if self.formats else None,
             self.repeated_rows,
             asdict(self.money),
             dict(joined_sha256),

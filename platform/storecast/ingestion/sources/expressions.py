@@ -37,11 +37,6 @@ def moment(expression: str, pattern: str) -> str:
     return f"coalesce(CAST(try_strptime({expression}, {text(pattern)}) AS VARCHAR), {expression})"
 
 
-def day(expression: str, pattern: str) -> str:
-    """Write days of a strptime pattern in ISO 8601."""
-    return f"coalesce(CAST(CAST(try_strptime({expression}, {text(pattern)}) AS DATE) AS VARCHAR), {expression})"
-
-
 def in_utc(expression: str) -> str:
     """Mark a moment as UTC where it names no offset itself."""
     return f"CASE WHEN regexp_matches({expression}, '{_OFFSET}') THEN {expression} ELSE {expression} || 'Z' END"

@@ -16,8 +16,11 @@ quote = "none"                  # CSV: optional, '"' by default; "none" where qu
 escape = "\\"                   # CSV: optional; by default a quote within quotes is written twice
 delivery = "snapshots"          # optional: how files follow each other, see docs/own_data.md
 sheet = "Lines"                 # Excel: optional, every sheet by default
-decimal = ","                   # optional; then a dot before three digits groups thousands
-date_format = "%d.%m.%Y %H:%M"  # optional; ISO 8601 by default
+decimal = ","                   # optional, as the next four: a column's own values say how they are written
+thousands = "."                 # or "'" or " "
+date_format = "%d.%m.%Y %H:%M"  # or "epoch" or "excel"
+zones = { IST = "+05:30" }      # offsets of zone abbreviations
+largest_quantity = 20000        # above it a quantity is set aside; by default the file's others decide
 columns = { order_id = "Nr", ordered_at = "Datum", product_id = "Artikel", quantity = "Menge", unit_price = "Preis" }
 constants = { channel = "shop" }
 values.status = { versandt = "shipped", storniert = "cancelled" }
@@ -27,31 +30,31 @@ tax = { rate = 0.19, is = "included" }          # optional, or { column = "MwSt"
 repeated_rows = "copies"        # optional: whether rows of one file that are exactly alike each count
 ```
 
-In JSON lines a column is named by its path, e.g. `"$.customer.id"`.
+In JSON lines a column is named by its path, e.g. `"$.customer.id"`; `"$.line_items[*].sku"` makes one row an item.
+`decimal` and `thousands` may be tables by our columns: `decimal = { quantity = "." }`.
 """
 
 import codecs
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from storecast.ingestion.contracts import ADDED_UP, ENTITIES, silver_types
+from storecast.ingestion.contracts import ADDED_UP, DAYS, ENTITIES
 from storecast.ingestion.orders.money import Money, PerLine
 from storecast.ingestion.reading.csv_files import Dialect
 from storecast.ingestion.sources.base import Delivery, Feed, Format, Kind, RepeatedRows, Source
-from storecast.ingestion.sources.expressions import (
-    among,
-    day,
-    decimal_comma,
-    glob_pattern,
-    json_text,
-    moment,
-    renamed,
-    text,
-)
+from storecast.ingestion.sources.expressions import among, glob_pattern, json_text, renamed, text
+from storecast.ingestion.values.formats import Formats, trimmed
+from storecast.ingestion.values.lists import EVERY, item_path, list_of, place_of, rows_of_items
 from storecast.warehouse.database import quote
+
+DecimalSign = Literal[".", ","]
+ThousandsSign = Literal[".", ",", "'", " "]
+NOT_OF_FILES = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
+"""Codecs of Python for other text than that of files."""
 
 
 class DiscountMapping(BaseModel):
@@ -96,8 +99,11 @@ class FeedMapping(BaseModel):
     escape: str | None = Field(default=None, min_length=1, max_length=1)
     delivery: Delivery = "deltas"
     sheet: str | None = None
-    decimal: str = Field(default=".", pattern=r"^[.,]$")
+    decimal: DecimalSign | dict[str, DecimalSign] | None = None
+    thousands: ThousandsSign | dict[str, ThousandsSign] | None = None
     date_format: str | None = None
+    zones: dict[str, Annotated[str, Field(pattern=r"^[+-]\d\d:\d\d$")]] = {}
+    largest_quantity: float | None = Field(default=None, gt=0)
     columns: dict[str, str]
     constants: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
@@ -118,10 +124,15 @@ class FeedMapping(BaseModel):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            message = f"encoding {encoding!r} is unknown; write e.g. 'utf-8' or 'cp1252'"
-            raise ValueError(message) from error
+            "".encode(encoding)  # refuses codecs that change text into text or bytes into bytes, too
+            is_of_files = codecs.lookup(encoding).name not in NOT_OF_FILES
+        except (LookupError, ValueError):
+            is_of_files = False
+        if not is_of_files:
+            message = (
+                f"encoding {encoding!r} is unknown, or none in which files are written; write e.g. 'utf-8', 'cp1252'"
+            )
+            raise ValueError(message)
         return encoding
 
     @field_validator("files")
@@ -138,9 +149,15 @@ class FeedMapping(BaseModel):
         if self.entity not in ENTITIES:
             message = f"entity {self.entity!r} is unknown; there are {', '.join(ENTITIES)}"
             raise ValueError(message)
+        if self.delivery == "periods" and self.entity not in DAYS:
+            message = f"delivery 'periods' replaces days, and {self.entity} has none; write 'snapshots' or leave it out"
+            raise ValueError(message)
         entity = ENTITIES[self.entity]
         mapped = {*self.columns, *self.constants}
-        unknown = [name for name in (*self.columns, *self.constants, *self.values) if name not in entity.columns]
+        signs = [name for key in (self.decimal, self.thousands) for name in _by_column(key) if name]
+        unknown = [
+            name for name in (*self.columns, *self.constants, *self.values, *signs) if name not in entity.columns
+        ]
         if unknown:
             message = f"{self.entity} has no column {unknown[0]!r}; it has {', '.join(entity.columns)}"
             raise ValueError(message)
@@ -158,12 +175,14 @@ class FeedMapping(BaseModel):
             raise ValueError(message)
         return self
 
-    def feed(self) -> Feed:
-        """Return the feed that the mapping describes."""
+    def feed(self, timezone: str, currency: str) -> Feed:
+        """Return the feed that the mapping describes, in a shop of a time zone and currency."""
         is_json = self.format == "jsonl" or PurePosixPath(self.files).suffix.lower() in {".jsonl", ".ndjson"}
+        items = list_of(self.columns.values()) if is_json else None
         expressions = {ours: text(value) for ours, value in self.constants.items()}
         for ours, theirs in self.columns.items():
-            expressions[ours] = self._expression(ours, json_text("line", theirs) if is_json else quote(theirs))
+            written = trimmed(_json_cell(theirs) if is_json else quote(theirs))
+            expressions[ours] = renamed(written, self.values[ours]) if ours in self.values else written
         if self.selling_locations:
             expressions["is_selling"] = among(expressions["location"], self.selling_locations)
         return Feed(
@@ -173,8 +192,11 @@ class FeedMapping(BaseModel):
             columns=expressions,
             reads=() if is_json else tuple(self.columns.values()),
             format=Format(self.format, self._dialect(), self.sheet),
+            rows=rows_of_items(items) if items else "raw",
             keeps_raw=True,
             delivery=self.delivery,
+            formats=self._formats(timezone, currency, is_json=is_json),
+            largest_quantity=self.largest_quantity,
             repeated_rows=self.repeated_rows,
             money=self._money(),
         )
@@ -192,18 +214,28 @@ class FeedMapping(BaseModel):
     def _dialect(self) -> Dialect:
         return Dialect(self.delimiter, self.encoding, None if self.quote == "none" else self.quote, self.escape)
 
-    def _expression(self, ours: str, expression: str) -> str:
-        """Return the SQL that reads one of our columns in the format its type asks for."""
-        if ours in self.values:
-            expression = renamed(expression, self.values[ours])
-        kind = silver_types(self.entity)[ours]
-        if kind in {"DOUBLE", "BIGINT"} and self.decimal == ",":
-            return decimal_comma(expression)
-        if kind == "TIMESTAMP" and self.date_format:
-            return moment(expression, self.date_format)
-        if kind == "DATE" and self.date_format:
-            return day(expression, self.date_format)
-        return expression
+    def _formats(self, timezone: str, currency: str, *, is_json: bool) -> Formats:
+        fields = ENTITIES[self.entity].contract.to_schema().columns
+        rows = {ours: place_of(theirs) for ours, theirs in self.columns.items() if not fields[ours].nullable}
+        return Formats(
+            timezone=timezone,
+            currency=currency,
+            columns=self.columns,
+            decimal=_by_column(self.decimal),
+            thousands=_by_column(self.thousands),
+            date_format=self.date_format,
+            zones=self.zones,
+            firsts={ours: path for ours, path in rows.items() if path} if is_json else {},
+        )
+
+
+def _json_cell(path: str) -> str:
+    return json_text("item", item_path(path)) if EVERY in path else json_text("line", path)
+
+
+def _by_column(signs: str | Mapping[str, str] | None) -> dict[str, str]:
+    """Write a key for all columns under "", as `Formats` has it."""
+    return {"": signs} if isinstance(signs, str) else dict(signs or {})
 
 
 _KEYS_OF = {
@@ -244,7 +276,7 @@ def files(config: Path) -> Source:
             timezone=mapping.timezone,
             currency=mapping.currency,
             country=mapping.country,
-            feeds=tuple(feed.feed() for feed in mapping.feeds),
+            feeds=tuple(feed.feed(mapping.timezone, mapping.currency) for feed in mapping.feeds),
             non_products={glob_pattern(glob): f"called {glob} in the mapping" for glob in mapping.non_products},
         )
     except ValidationError as error:
