@@ -50,9 +50,15 @@ def random_file(rng: random.Random, entity: str) -> list[dict[str, object]]:
             {"session_id": rng.choice("ab"), "event_number": n, "occurred_at": day, "channel": "web", "event": event}
             for n, event in enumerate(rng.choices(["view", "cart", "purchase"], k=5))
         ]
-    measure = {"daily_sales": {"channel": "web", "units": rng.randint(0, 9), "unit_price": 3}}
-    rest = measure.get(entity, {"on_hand_units": rng.randint(0, 2)})
-    return [{"product_id": product, "date": day, **rest} for product in "ABC"]
+    products = rng.choices("ABC", k=8)
+    if entity == "daily_sales":
+        rows = [
+            {"channel": "web", "units": rng.randint(0, 9), "unit_price": rng.choice([None, 3, 4])} for _ in products
+        ]
+        rows = [{**row, "occurrence": rng.choice([None, None, 0])} for row in rows]
+    else:
+        rows = [{"on_hand_units": rng.randint(-1, 2), "location": rng.choice([None, "north"])} for _ in products]
+    return [{"product_id": product, "date": day, **row} for product, row in zip(products, rows, strict=True)]
 
 
 def take_step(rng: random.Random, shops: list, step: int) -> None:

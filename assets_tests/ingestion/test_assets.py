@@ -99,7 +99,8 @@ def test_a_row_that_got_lost_fails_the_blocking_check_naming_entity_and_file(sho
     run(shop_settings, *BEFORE_DBT)
     with shop.warehouse.writing() as connection:
         for entity in ENTITIES.values():
-            connection.execute(f"CREATE TABLE silver.{entity.silver_table} (file_sha256 VARCHAR, row_number BIGINT)")
+            columns = "file_sha256 VARCHAR, row_number BIGINT, source_rows BIGINT DEFAULT 1"
+            connection.execute(f"CREATE TABLE silver.{entity.silver_table} ({columns})")
         connection.execute("CREATE TABLE ops.duplicates (entity VARCHAR, file_sha256 VARCHAR, row_number BIGINT)")
     result = run(shop_settings, "ops/reconciliation")
     assert not result.success

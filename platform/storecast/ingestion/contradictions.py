@@ -99,11 +99,11 @@ def _of_column(entity: str, column: str) -> str:
     """Return the query of keys that have two values in a column; a row that leaves it blank says nothing."""
     written = f"nullif(trim({quote(column)}), '')"
     value = f"try_cast({written} AS DOUBLE)" if silver_types(entity)[column] in {"DOUBLE", "BIGINT"} else written
-    at = f"({value}, row_number)"
+    least, greatest = f"({value}, row_number)", f"({value}, -row_number)"
     return f"""
         SELECT feed, file_sha256, key, '{column}' AS column_name,
-            arg_min(row_number, {at}) AS first_row, arg_min({written}, {at}) AS first_value,
-            arg_max(row_number, {at}) AS second_row, arg_max({written}, {at}) AS second_value
+            arg_min(row_number, {least}) AS first_row, arg_min({written}, {least}) AS first_value,
+            arg_max(row_number, {greatest}) AS second_row, arg_max({written}, {greatest}) AS second_value
         FROM repeated WHERE {written} IS NOT NULL
         GROUP BY ALL HAVING min({value}) <> max({value})
     """
