@@ -1,5 +1,6 @@
 """Which job follows which, and that a repeated tick asks for the same."""
 
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -9,7 +10,9 @@ import pytest
 
 from storecast import automation
 from storecast.forecasting.trainings import training_of
+from storecast.last_run import last_run, state_of
 from storecast.settings import Settings
+from storecast.simulation.shop import write_demo_shop
 from storecast.warehouse import Warehouse
 from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
@@ -111,3 +114,63 @@ def test_a_retraining_waits_for_the_run_in_which_the_gate_decides_and_for_foreca
     assert "publish" in (automation.comes_first(instance, settings) or "")
     instance.report_run_failed(deciding)
     assert automation.comes_first(instance, settings) is None
+
+
+def made_by_daemon(settings: Settings) -> None:
+    """What a publication leaves: source files, the forecasts that people read, and who made them."""
+    write_demo_shop(
+        settings.source_folder, settings.truth_folder, products=1, days=60, end_date=settings.demo_end_date, seed=1
+    )
+    made = pd.DataFrame({"origin_date": [pd.Timestamp(LAST_DAY)], "model_version": ["1"]})
+    for path in (settings.warehouse_path, settings.published_path):
+        Warehouse(path).replace_table("gold.demand_forecasts", made)
+    rows = pd.DataFrame({"model_version": [1], "alias": ["champion"]})
+    Warehouse(settings.warehouse_path).replace_table("ops.registered_models", rows)
+
+
+def chain(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    """Run jobs of the main line's names, each by the key of the one before as sensors do; return the publication."""
+    done = finished.graph.to_job(name="refresh").execute_in_process(instance=instance)
+    for name in ("forecast", "publish"):
+        tags = {"dagster/run_key": done.run_id}
+        done = finished.graph.to_job(name=name).execute_in_process(instance=instance, tags=tags)
+    return done
+
+
+def after_publication(settings: Settings, instance: dg.DagsterInstance, done: dg.ExecuteInProcessResult) -> str:
+    [sensor] = [own for own in automation.followers() if own.name == "remember_what_is_done"]
+    context = dg.build_run_status_sensor_context(
+        sensor.name,
+        done.get_run_success_event(),
+        instance,
+        done.dagster_run,
+        resources={"settings": SettingsResource.of(settings)},
+    )
+    return sensor(context).skip_message
+
+
+def test_after_the_daemon_has_published_a_run_by_hand_finds_nothing_new(settings, instance, monkeypatch):
+    made_by_daemon(settings)
+    monkeypatch.setattr("storecast.last_run.code_files", list)
+    assert last_run(settings) is None
+    time.sleep(0.05)
+    assert after_publication(settings, instance, chain(instance)) == "`storecast run` has nothing to do"
+    assert last_run(settings).state == state_of(settings)
+
+
+def test_files_that_came_after_the_refresh_are_not_taken_for_published(settings, instance, monkeypatch):
+    made_by_daemon(settings)
+    monkeypatch.setattr("storecast.last_run.code_files", list)
+    done = chain(instance)
+    time.sleep(0.05)
+    (settings.source_folder / "prices.csv").touch()
+    assert after_publication(settings, instance, done).startswith("files changed since the refresh")
+    assert last_run(settings) is None
+
+
+def test_a_publication_that_goes_back_to_no_refresh_is_not_remembered(settings, instance, monkeypatch):
+    made_by_daemon(settings)
+    monkeypatch.setattr("storecast.last_run.code_files", list)
+    alone = finished.graph.to_job(name="publish").execute_in_process(instance=instance)
+    after_publication(settings, instance, alone)
+    assert last_run(settings) is None

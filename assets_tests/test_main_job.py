@@ -19,7 +19,8 @@ import pytest
 
 from benchmarks import same_rows
 from storecast.automation import JOBS
-from storecast.run import LAST_RUN, STAGE_TITLES
+from storecast.last_run import LAST_RUN
+from storecast.run import STAGE_TITLES
 from storecast.simulation.catalogue import HOSTILE_PRODUCT_IDS
 
 pytestmark = pytest.mark.slow
@@ -238,7 +239,9 @@ def test_a_second_run_does_nothing_for_nothing_is_new(small_shop):
     runs, before = runs_of(small_shop), fingerprints(small_shop.data_dir)
     again = small_shop.run()
     assert (again.returncode, again.stderr) == (0, "")
-    assert again.stdout.startswith(f"Nothing is new in {small_shop.source}: ")
+    first, second, *_ = again.stdout.splitlines()
+    assert first == "Looking for what is new …"
+    assert second.startswith(f"Nothing is new in {small_shop.source}: ")
     assert [title for title in STAGE_TITLES.values() if title in again.stdout] == []
     assert small_shop.log[small_shop.log.index("Rows in") :].split("Done in")[0] in again.stdout
     assert runs_of(small_shop) == runs

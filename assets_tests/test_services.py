@@ -6,8 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import requests
 import yaml
@@ -20,6 +23,8 @@ from storecast.services import (
     write_instance_config,
 )
 from storecast.settings import Settings
+from storecast.warehouse import Warehouse
+from storecast.work_in_progress import runs_at_work
 
 REPOSITORY = Path(__file__).parents[1]
 NAMES = ["dagster-daemon", "dagster-webserver", "mlflow", "reports"]
@@ -59,8 +64,6 @@ def test_the_instance_keeps_quiet_and_starts_few_runs_at_once(settings):
 
 
 def test_dagster_takes_the_instance_s_configuration(settings, monkeypatch):
-    import dagster as dg
-
     write_instance_config(settings)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         assert not instance.telemetry_enabled
@@ -159,3 +162,49 @@ def test_up_starts_what_does_not_run_once_and_down_ends_every_process(settings, 
     assert running_services(settings) == []
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{settings.mlflow_port}/health", timeout=5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_down_in_the_middle_of_a_run_cancels_it_without_an_incident_and_up_goes_on_with_it(
+    small_shop, tmp_path, free_ports, monkeypatch
+):
+    shop = small_shop.copy(tmp_path / "shop")
+    monkeypatch.setenv("STORECAST_FIT_PROCESSES", "1")
+    for name, port in free_ports.items():
+        monkeypatch.setenv(f"STORECAST_{name}".upper(), str(port))
+    settings = shop.settings()
+    told: list[str] = []
+
+    def statuses() -> dict[str, str]:
+        """The refreshes of the daemon, by the run that each goes on with or its own id."""
+        with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+            runs = instance.get_runs(
+                dg.RunsFilter(job_name="refresh", tags={"dagster/sensor_name": "new_source_files"})
+            )
+            return {run.parent_run_id or run.run_id: run.status.value for run in reversed(runs)}
+
+    try:
+        start_services(settings, REPOSITORY, report=lambda _: None)
+        shop.write(days=217)
+        wait_until(lambda: any(run.is_daemons for run in runs_at_work(settings)))
+        [stopped] = [run.run_id for run in runs_at_work(settings)]
+        stop_services(settings, report=told.append)
+        assert any("stopped `refresh`" in line for line in told)
+        assert statuses() == {stopped: "CANCELED"}
+        assert processes_of(settings) == set()
+
+        start_services(settings, REPOSITORY, report=told.append)
+        assert f"going on with run {stopped}" in told
+        wait_until(lambda: statuses() == {stopped: "SUCCESS"})
+    finally:
+        stop_services(settings, report=lambda _: None)
+    failures = Warehouse.of(settings).read("select * from ops.alerts where kind = 'run_failure'")
+    assert failures.empty, failures.to_string()
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 600
+    while not is_true():
+        assert time.monotonic() < deadline, "waited ten minutes in vain"
+        time.sleep(0.2)

@@ -4,6 +4,7 @@ import pandas as pd
 from click.testing import CliRunner
 
 from storecast.cli import main
+from storecast.ingestion.missing.contracts import DataGaps
 from storecast.monitoring import contracts as c
 from storecast.monitoring.incidents import no_alerts
 from storecast.warehouse import Warehouse
@@ -39,6 +40,23 @@ def test_status_shows_what_is_open_with_one_next_step_for_each_kind():
         "  warning: bias: all products: all products is wrong",
         "    since 2026-11-20 12:03 UTC; next: mend all products",
     ]
+
+
+def test_a_summary_says_what_is_missing_a_line_each():
+    names = list(DataGaps.to_schema().columns)
+    gaps = pd.DataFrame(
+        [
+            {"kind": "closed", "subject": f"{n}", "is_last": False, "message": f"gap {n}", "next_step": "x"}
+            for n in range(12)
+        ],
+        columns=names,
+    )
+    days = {"first_date": "datetime64[ns]", "last_date": "datetime64[ns]"}
+    warehouse = Warehouse(Path("data/warehouse.duckdb"))
+    warehouse.replace_table("ops.data_gaps", gaps.astype(days), sql_types(DataGaps))
+    lines = status([]).splitlines()
+    assert lines[1:4] == ["Missing:", "  gap 0; next: x", "  gap 1; next: x"]
+    assert lines[11:13] == ["  gap 9; next: x", "  and 2 more in ops.data_gaps"]
 
 
 def test_status_says_nothing_of_incidents_where_none_is_open():

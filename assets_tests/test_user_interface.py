@@ -154,9 +154,16 @@ def test_the_ui_shows_the_graph_makes_products_anew_and_follows_new_files_to_pub
     looked = datetime.now(UTC).timestamp()
     dagster.wait("the sensors to look once more", lambda: dagster.ticked_since(looked), TICK_SECONDS)
     assert_each_stage_was_started_once_by_the_one_before(dagster, known)
+    assert_a_run_by_hand_finds_nothing_new(shop)
     assert_all_ends(dagster.settings)
     for what, seconds in took.items():
         record_property(what, round(seconds))
+
+
+def assert_a_run_by_hand_finds_nothing_new(shop) -> None:
+    done = shop.run()
+    assert done.returncode == 0, done.stderr
+    assert "Nothing is new" in done.stdout
 
 
 def timed(work: Callable[[], None]) -> float:

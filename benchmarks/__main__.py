@@ -28,6 +28,7 @@ BENCHMARKS = (
     "demo",
     "season",
     "kills",
+    "exports",
 )
 SEVERAL = {"all": BENCHMARKS, "loop": ("drift", "gate", "season", "kills")}
 """What more than one benchmark goes by: `loop` is the closed loop."""

@@ -97,7 +97,7 @@ SHIFTED_SQL: Final = """
     select
         product_id, channel, date, units_after + if(takes_them, moved_units, 0) as units,
         unit_price * if(is_shifted and kind = 'price +15 %', 1.15, 1) as unit_price,
-        not (is_shifted and kind = 'stock-out') as is_in_stock
+        not (is_shifted and kind = 'stock-out') as is_in_stock, true as is_recorded
     from moved
 """
 KINDS: Final = ("level +20 %", "level -20 %", "season a week late", "price +15 %", "mix", "stock-out", "feed stopped")

@@ -73,6 +73,7 @@ class Training:
 
     champions: pd.DataFrame
     fitted: pd.DataFrame
+    last_day: pd.Timestamp
 
     def forecast(self, panel: Panel) -> FloatArray:
         """The champions' means (series, horizon)."""
@@ -118,7 +119,7 @@ def train(panel: Panel) -> Training:
     policy = choose_champions(selection)
     fit_interval_scales(selection.actual, champion_backtests(selection, policy), selection.classes)
     fitted = train_global_models(panel, specs(), training_id="-", snapshot_hash="-", horizon=HORIZON)
-    return Training(champions_table(policy, panel, "-"), fitted)
+    return Training(champions_table(policy, panel, "-"), fitted, panel.times[-1])
 
 
 def year_rows(panel: Panel, days: list[int]) -> list[Row]:
@@ -136,7 +137,7 @@ def year_rows(panel: Panel, days: list[int]) -> list[Row]:
             newest = trained[place - place % (Settings().retrain_days // EVERY_DAYS)]
             drift, _, seconds = timed(product_drift, query_of(connection), known.times[-1].date())
             drift_seconds.append(seconds)
-            asked = requests_of(connection, drift, retrained)
+            asked = requests_of(connection, drift, retrained, newest.last_day)
             asked = asked[pd.MultiIndex.from_frame(asked[[c.PRODUCT_ID, c.CHANNEL]]).isin(known.keys)]
             answered, _, seconds = timed(retrain, known, asked, newest.forecast, HORIZON)
             ours.cpu_seconds += seconds
@@ -163,8 +164,17 @@ def query_of(connection: duckdb.DuckDBPyConnection) -> Any:
     return lambda sql, parameters: connection.execute(sql, parameters).df()
 
 
-def requests_of(connection: duckdb.DuckDBPyConnection, drift: pd.DataFrame, retrained: pd.DataFrame) -> pd.DataFrame:
-    """What the platform's own statement asks for, given the newest report and what was answered before."""
+def requests_of(
+    connection: duckdb.DuckDBPyConnection, drift: pd.DataFrame, retrained: pd.DataFrame, trained_until: pd.Timestamp
+) -> pd.DataFrame:
+    """What the platform's own statement asks for, given the newest report, what was answered before, and the champion.
+
+    The champion's training saw the days up to `trained_until`.
+    """
+    connection.execute(
+        "create or replace table ops.registered_models as select 'champion' as alias, ? as origin_date",
+        [trained_until.to_pydatetime()],
+    )
     for name, frame in (("product_drift", drift), ("retrained_series", retrained)):
         connection.register("incoming", frame)
         connection.execute(

@@ -40,7 +40,6 @@ BAD_MODEL: Final = "historic_average"
 """Knows no weekday, and weighs the months before the level rose as much as those since."""
 PERSON: Final = "tester"
 MODELS: Final = "window_average,theta,lightgbm"
-PARTITION_TAGS: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 KEPT: Final = {
     "promotions": "from ops.promotions order by decided_at",
     "requests": "from ops.retraining_requests order by all",

@@ -18,13 +18,17 @@ def drifted(product: str) -> pd.DataFrame:
     )
 
 
-def test_what_drifted_is_asked_for_and_what_was_just_retrained_is_not():
+TRAINED = pd.Timestamp("2026-03-01")
+
+
+def test_what_drifted_is_asked_for_and_what_was_just_retrained_or_trained_is_not():
     none = pd.DataFrame(columns=list(RetrainedSeries.to_schema().columns))
     with duckdb.connect() as connection:
         connection.execute("create schema gold; create table gold.daily_demand as select unnest(['a', 'b']) product_id")
         connection.execute(OPS_SQL)
-        asked = requests_of(connection, drifted("a"), none)
+        asked = requests_of(connection, drifted("a"), none, TRAINED)
         assert asked["partition_key"].tolist() == ["a"]
         answered = none.reindex([0]).assign(partition_key="a", report_date=pd.Timestamp("2026-03-07"))
-        assert requests_of(connection, drifted("a"), answered).empty
-        assert requests_of(connection, drifted("b"), answered)["partition_key"].tolist() == ["b"]
+        assert requests_of(connection, drifted("a"), answered, TRAINED).empty
+        assert requests_of(connection, drifted("b"), answered, TRAINED)["partition_key"].tolist() == ["b"]
+        assert requests_of(connection, drifted("b"), answered, pd.Timestamp("2026-03-14")).empty

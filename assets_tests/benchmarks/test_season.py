@@ -57,9 +57,8 @@ def good() -> Season:
     decided |= {"champion_version": ["1", "1", "2"], "challenger_version": ["2", "2", "1"]}
     decided |= {"decided_at": pd.to_datetime([90, 100, 1000], unit="s"), "last_date": pd.to_datetime(days[:3])}
     request = {"report_date": [pd.Timestamp(days[2])], "partition_key": "P03", "channel": "web"}
-    keys = {f"dagster/asset_partition_range_{end}": "P03" for end in ("start", "end")}
     runs = (
-        Run("a", "retrain", "SUCCESS", {"dagster/sensor_name": "retrain_drifted", **keys}, 900, 901, 910),
+        Run("a", "retrain", "SUCCESS", {"dagster/sensor_name": "retrain_drifted"}, 900, 901, 910),
         Run("b", "replace_forecasts", "SUCCESS", {"dagster/sensor_name": "moved_alias"}, 1005, 1006, 1030),
     )
     tables = {
@@ -102,7 +101,7 @@ def test_each_thing_that_goes_wrong_misses_a_target(good, spoil):
 def test_runs_that_fail_or_come_twice_and_a_slow_season_miss_a_target(good):
     assert missed(replace(good, minutes=15.1)) == 1
     assert missed(replace(good, runs=(*good.runs, replace(good.runs[0], status="FAILURE", tags={})))) == 1
-    again = replace(good.runs[0], tags={**good.runs[0].tags, "dagster/run_key": "1"})
+    again = replace(good.runs[1], tags={**good.runs[1].tags, "dagster/run_key": "1"})
     assert missed(replace(good, runs=(*good.runs, again, again))) == 1
     last = replace(good.seen[-1], made_with=frozenset({"2"}))
     assert missed(replace(good, seen=(*good.seen[:-1], last))) == 1

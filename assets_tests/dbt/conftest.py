@@ -13,7 +13,8 @@ import duckdb
 import pandas as pd
 import pytest
 
-from storecast.ingestion.contracts import ENTITIES, OPS_TABLES, PublicHolidays, bronze_ddl, table_ddl
+from storecast.ingestion.account_contracts import OPS_TABLES, PublicHolidays, table_ddl
+from storecast.ingestion.contracts import ENTITIES, bronze_ddl
 from storecast.settings import QUIET
 from storecast.warehouse.contracts import sql_types
 from storecast.warehouse.dbt import PROJECT_DIR, dbt_executable
@@ -111,6 +112,7 @@ def open_shop(folder: Path) -> Shop:
         for statement in [*map(bronze_ddl, ENTITIES), *map(table_ddl, OPS_TABLES)]:
             connection.execute(statement)
         connection.execute(f"CREATE TABLE bronze.public_holidays ({holidays})")
+        connection.execute("CREATE TABLE bronze.non_product_codes (pattern VARCHAR, line_is VARCHAR)")
     return shop
 
 

@@ -15,7 +15,7 @@ STEPS = 3
 
 
 def random_lines(rng: random.Random, count: int) -> list[dict[str, object]]:
-    """Few customers, products and prices, so that keys and mirror images meet; half without line numbers."""
+    """Few customers, products and prices, so that keys, mirror images and orders meet; a third without line numbers."""
     return [
         {
             "order_id": f"{'C' if quantity < 0 else ''}{rng.randint(1, 40)}",
@@ -24,11 +24,13 @@ def random_lines(rng: random.Random, count: int) -> list[dict[str, object]]:
             "channel": "web",
             "product_id": rng.choice(["21212", "22423", "POST"]),
             "quantity": quantity,
-            "unit_price": rng.choice(["0", "5", "5.0", "7"]),
+            "unit_price": rng.choice(["0", "5", "5.0", "7"]) if quantity else None,
             "customer_id": rng.choice(["ann", "bob", None]),
-            "status": rng.choice([None, None, None, "cancelled"]),
+            "status": rng.choice([None, None, None, "cancelled"]) if quantity > 0 else "cancelled",
+            "updated_at": rng.choice([None, None, FIRST_DAY + timedelta(days=rng.randint(0, 40))]),
+            "occurrence": rng.choice([None, None, 2, 0]),
         }
-        for quantity in rng.choices([1, 2, -1, -2], k=count)
+        for quantity in rng.choices([1, 2, -1, -2, 0], k=count)
     ]
 
 
@@ -48,9 +50,15 @@ def random_file(rng: random.Random, entity: str) -> list[dict[str, object]]:
             {"session_id": rng.choice("ab"), "event_number": n, "occurred_at": day, "channel": "web", "event": event}
             for n, event in enumerate(rng.choices(["view", "cart", "purchase"], k=5))
         ]
-    measure = {"daily_sales": {"channel": "web", "units": rng.randint(0, 9), "unit_price": 3}}
-    rest = measure.get(entity, {"on_hand_units": rng.randint(0, 2)})
-    return [{"product_id": product, "date": day, **rest} for product in "ABC"]
+    products = rng.choices("ABC", k=8)
+    if entity == "daily_sales":
+        rows = [
+            {"channel": "web", "units": rng.randint(0, 9), "unit_price": rng.choice([None, 3, 4])} for _ in products
+        ]
+        rows = [{**row, "occurrence": rng.choice([None, None, 0])} for row in rows]
+    else:
+        rows = [{"on_hand_units": rng.randint(-1, 2), "location": rng.choice([None, "north"])} for _ in products]
+    return [{"product_id": product, "date": day, **row} for product, row in zip(products, rows, strict=True)]
 
 
 def take_step(rng: random.Random, shops: list, step: int) -> None:
@@ -59,10 +67,9 @@ def take_step(rng: random.Random, shops: list, step: int) -> None:
         rows, again = random_file(rng, entity), random_file(rng, entity)
         rejected = {(f"{entity} {rng.randint(1, step)}", rng.randint(1, len(rows))) for _ in range(3)}
         for shop in shops:
-            source = "online_retail_ii" if entity == "order_lines" else "shop"
-            shop.load(entity, rows, file=f"{entity} {step}", day=step, source=source)
+            shop.load(entity, rows, file=f"{entity} {step}", day=step)
             if step == STEPS:
-                shop.load(entity, again, file=f"{entity} 1", day=1, source=source, loads=2)
+                shop.load(entity, again, file=f"{entity} 1", day=1, loads=2)
                 shop.execute("DELETE FROM ops.quarantine WHERE entity = ? AND row_number % 2 = 0", [entity])
             for file, number in rejected:
                 shop.quarantine(entity, file, number)
@@ -72,6 +79,8 @@ def take_step(rng: random.Random, shops: list, step: int) -> None:
 def shops(new_shop):
     rng = random.Random(20261120)
     grown, fresh = new_shop("grown"), new_shop("fresh")
+    for shop in (grown, fresh):
+        shop.execute("INSERT INTO bronze.non_product_codes VALUES ('POST', 'postage')")
     for step in range(1, STEPS + 1):
         take_step(rng, [grown, fresh], step)
         grown.dbt("build", "--exclude-resource-type", "unit_test", "test")

@@ -29,7 +29,11 @@ def published(models):
 
 def test_every_bronze_entity_is_a_source(manifest):
     sources = {(node["schema"], node["name"]) for node in manifest["sources"].values()}
-    assert {name for schema, name in sources if schema == "bronze"} == {*ENTITIES, "public_holidays"}
+    assert {name for schema, name in sources if schema == "bronze"} == {
+        *ENTITIES,
+        "non_product_codes",
+        "public_holidays",
+    }
 
 
 def test_a_model_is_the_table_it_is_named_after(models):

@@ -39,7 +39,7 @@ def sales(days: int, seed: int = 0) -> pd.DataFrame:
     table = keys.merge(pd.DataFrame({"date": pd.date_range(FIRST_DAY, periods=days)}), how="cross")
     week = 1 + 0.4 * np.sin(2 * np.pi * table["date"].dt.dayofweek / 7)
     return table.assign(
-        units=rng.poisson(table["level"] * week).astype(float), **drivers(table), is_in_stock=True
+        units=rng.poisson(table["level"] * week).astype(float), **drivers(table), is_in_stock=True, is_recorded=True
     ).drop(columns="level")
 
 

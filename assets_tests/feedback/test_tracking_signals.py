@@ -38,7 +38,7 @@ def signals_of(errors: np.ndarray, *, days_between: int = 1, sold_out: np.ndarra
     )  # fmt: skip
     last = FIRST + pd.Timedelta(days=origins * days_between)
     days = plan[["product_id", "channel", "date"]].drop_duplicates()
-    demand = days[days["date"] <= last].assign(units=2000.0, is_in_stock=True)
+    demand = days[days["date"] <= last].assign(units=2000.0, is_in_stock=True, is_recorded=True)
     if sold_out is not None:
         demand["is_in_stock"] = ~demand["date"].isin(FIRST + pd.to_timedelta(sold_out, unit="D"))
     with duckdb.connect() as connection:

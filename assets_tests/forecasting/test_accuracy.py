@@ -3,6 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from storecast.forecasting import contracts as c
+from storecast.forecasting import metrics
 from storecast.forecasting.accuracy import forecast_accuracy
 from storecast.forecasting.backtest import BacktestPlan, backtest
 from storecast.forecasting.registry import models_named
@@ -108,3 +109,22 @@ def test_what_is_forecast_for_a_sold_out_day_counts_nowhere(results, policy):
     row = one(found, level="product_channel", model="seasonal_naive", demand_class="all",
               origin_date=found["origin_date"].max())  # fmt: skip
     assert row["wape"] == pytest.approx(by_hand)
+
+
+def test_seasonal_naive_has_no_skill_over_itself_and_surely_so(accuracy):
+    naive = accuracy[(accuracy["model"] == "seasonal_naive") & (accuracy["demand_class"] == "all")]
+    assert set(naive["skill_over_seasonal_naive"]) == {0.0}
+    assert set(naive["skill_error"]) == {0.0}
+
+
+def test_the_error_of_a_skill_is_as_large_as_skills_vary():
+    """400 pairs of forecasts that are equally bad: their skill is 0 in truth, and hardly any is surely worse."""
+    rng = np.random.default_rng(1)
+    skills, errors = [], []
+    for _ in range(400):
+        sold = rng.poisson(20.0, (1, 28)).astype(float)
+        ours, theirs = (rng.normal(20.0, 4.0, (1, 28)) for _ in range(2))
+        skills.append(metrics.skill(metrics.wape(sold, ours), metrics.wape(sold, theirs)))
+        errors.append(metrics.skill_error(sold, ours, theirs))
+    assert np.median(errors) == pytest.approx(np.std(skills), rel=0.25)
+    assert np.mean(np.array(skills) + 3 * np.array(errors) < 0) < 0.05

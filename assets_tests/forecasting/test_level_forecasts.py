@@ -169,7 +169,7 @@ def warehouse(tmp_path_factory, daily_demand, planned_drivers, panel, sold_by) -
     warehouse = WarehouseResource.of(settings)
     opened = warehouse.open()
     revenue = daily_demand["units"] * daily_demand["unit_price"]
-    opened.replace_table("gold.daily_demand", daily_demand.assign(revenue=revenue, is_in_stock=True))
+    opened.replace_table("gold.daily_demand", daily_demand.assign(revenue=revenue, is_in_stock=True, is_recorded=True))
     opened.replace_table("gold.planned_drivers", planned_drivers)
     opened.replace_table("silver.products", sold_by)
     resources = {

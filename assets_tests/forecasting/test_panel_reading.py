@@ -15,14 +15,16 @@ NOTHING_GB = 1e-9
 
 @pytest.fixture(scope="module")
 def tables(daily_demand, planned_drivers, products) -> dict[str, pd.DataFrame]:
-    """The small shop, in which `slow` ended sold out now and then, with plans for a product that never sold."""
+    """The small shop: `slow` ended sold out now and then, the market lacks a week; plans for what never sold."""
     is_out = (daily_demand["product_id"] == "slow") & (daily_demand["date"].dt.day % 9 == 0)
+    is_recorded = (daily_demand["channel"] != "market") | ~daily_demand["date"].between("2025-05-05", "2025-05-11")
+    demand = daily_demand.assign(units=daily_demand["units"].where(is_recorded, 0.0))
     stranger = planned_drivers[planned_drivers["product_id"] == "fast"].assign(
         product_id="never sold", event_name="never seen"
     )
     ids = sorted(daily_demand["product_id"].unique())
     return {
-        "gold.daily_demand": daily_demand.assign(is_in_stock=~is_out).sample(frac=1, random_state=3),
+        "gold.daily_demand": demand.assign(is_in_stock=~is_out, is_recorded=is_recorded).sample(frac=1, random_state=3),
         "gold.planned_drivers": pd.concat([planned_drivers, stranger]),
         "silver.products": products.assign(seller_id="s"),
         "ops.product_partitions": pd.DataFrame({"product_id": ids, "partition_key": [f"key {name}" for name in ids]}),

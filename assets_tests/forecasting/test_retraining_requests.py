@@ -23,6 +23,7 @@ class Shop:
         self.drifted: list[tuple] = []
         self.signals: list[tuple] = []
         self.decided: list[tuple] = []
+        self.trained_until(DAY - pd.Timedelta(days=1))
         for name, contract in r.RETRAINING_TABLES.items():
             self.warehouse.replace_table(name, pd.DataFrame(columns=list(sql_types(contract))), sql_types(contract))
 
@@ -34,6 +35,10 @@ class Shop:
 
     def decide(self, kind, days_ago) -> None:
         self.decided.append((kind, DAY - pd.Timedelta(days=days_ago)))
+
+    def trained_until(self, day, alias="champion") -> None:
+        rows = pd.DataFrame({"training_id": ["t"], "model_version": [1], "alias": [alias], "origin_date": [day]})
+        self.warehouse.replace_table("ops.registered_models", rows)
 
     def asked(self, *, budget=50, cooldown_days=14) -> pd.DataFrame:
         types = {name: "DATE" if name.endswith("_date") else "VARCHAR" for name in DRIFT} | {"is_drifted": "BOOLEAN"}
@@ -96,6 +101,24 @@ def test_errors_of_another_champion_ask_for_nothing(shop, kind, days_ago, asked)
     shop.signal("biased", 1.0, is_biased=True)
     shop.decide(kind, days_ago)
     assert products(shop.asked()) == asked
+
+
+@pytest.mark.parametrize("days_after", [0, 1])
+def test_nothing_is_asked_of_a_champion_that_knows_the_report_s_last_day_not_even_by_a_signal(shop, days_after):
+    shop.drift("moved")
+    shop.signal("biased", 2.0, is_biased=True)
+    shop.keep(TABLE, shop.asked())
+    assert shop.waiting() == ["key of biased", "key of moved"]
+    shop.trained_until(DAY + pd.Timedelta(days=days_after))
+    assert shop.waiting() == []
+    shop.keep(TABLE, shop.asked().iloc[:0])
+    assert shop.asked().empty
+
+
+def test_a_challenger_that_knows_the_day_leaves_the_champion_s_products_asked_for(shop):
+    shop.drift("moved")
+    shop.trained_until(DAY, alias="challenger")
+    assert products(shop.asked()) == ["moved"]
 
 
 @pytest.mark.parametrize("kind", ["data_fault", "stock_out"])

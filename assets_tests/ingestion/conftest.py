@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from storecast.ingestion.contracts import ENTITIES, LandedFiles
+from storecast.ingestion.account_contracts import LandedFiles
+from storecast.ingestion.contracts import ENTITIES
 from storecast.ingestion.judging import judge
 from storecast.ingestion.landing import LandedFile, land
 from storecast.ingestion.loading import ensure_tables, load_entity

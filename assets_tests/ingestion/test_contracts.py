@@ -2,15 +2,14 @@ import duckdb
 import pandera.pandas as pa
 import pytest
 
+from storecast.ingestion.account_contracts import OPS_TABLES, table_ddl
 from storecast.ingestion.contracts import (
     BRONZE_COLUMNS,
     ENTITIES,
-    OPS_TABLES,
     bronze_ddl,
     contract_hash,
     rule_text,
     silver_types,
-    table_ddl,
 )
 
 
@@ -22,6 +21,7 @@ def test_every_bronze_table_holds_an_entity_as_text_behind_the_rows_identity(ent
     connection.execute(bronze_ddl(entity))
     described = {row[0]: row[1] for row in connection.execute(f"DESCRIBE bronze.{entity}").fetchall()}
     assert list(described) == [*BRONZE_COLUMNS, *ENTITIES[entity].columns]
+    assert described["occurrence"] == "BIGINT"
     assert {described[name] for name in ENTITIES[entity].columns} == {"VARCHAR"}
     assert set(ENTITIES[entity].keys) <= set(ENTITIES[entity].columns)
 
@@ -41,6 +41,10 @@ def test_silver_types_of_order_lines_are_those_the_rooms_agreed_on() -> None:
         "status": "VARCHAR",
         "country": "VARCHAR",
         "currency": "VARCHAR",
+        "discount": "DOUBLE",
+        "tax": "DOUBLE",
+        "updated_at": "TIMESTAMP",
+        "returned_at": "TIMESTAMP",
     }
 
 

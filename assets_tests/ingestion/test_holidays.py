@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from storecast.ingestion.contracts import PublicHolidays
+from storecast.ingestion.account_contracts import PublicHolidays
 from storecast.ingestion.holidays import public_holidays
 
 

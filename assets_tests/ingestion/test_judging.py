@@ -95,7 +95,10 @@ BROKEN = [
     ("prices", "valid_from_date", "2200-01-01", "must be less than 2200-01-01"),
     ("promotions", "discount_share", "1.01", "must be at most 1"),
     ("promotions", "discount_share", "-0.1", "must be at least 0"),
-    ("inventory_levels", "on_hand_units", "-1", "must be at least 0"),
+    ("inventory_levels", "on_hand_units", "few", "is not a number"),
+    ("inventory_levels", "is_selling", "perhaps", "must be one of yes, no"),
+    ("order_lines", "discount", "-1", "must be at least 0"),
+    ("order_lines", "returned_at", "2099-01-01 00:00:00", "must be at most a day later than its file landed"),
     ("sessions", "event", "click", "must be one of view, cart, purchase"),
     ("sessions", "event_number", "first", "is not a whole number"),
     ("ad_spend", "spend", "-1", "must be at least 0"),
@@ -164,6 +167,47 @@ def test_another_currency_is_quarantined_with_what_to_do(shop) -> None:
         1: "currency: 'USD' must be EUR, the currency of source shop: convert the amounts before they land, "
         "or give that currency a data folder of its own"
     }
+
+
+def test_an_order_with_one_line_in_another_currency_goes_as_a_whole(shop) -> None:
+    shop.write(
+        "f.csv",
+        "id,at,sku,qty,price,cur\n1,2025-03-01,A,1,2,EUR\n1,2025-03-01,B,1,2,USD\n1,2025-03-01,C,1,2,\n"
+        "2,2025-03-01,A,1,2,EUR\n2,2025-03-01,A,1,2,\n,2025-03-01,A,1,2,USD\n,2025-03-01,A,1,2,EUR\n",
+    )
+    names = {"order_id": "id", "ordered_at": "at", "product_id": "sku", "quantity": "qty", "unit_price": "price"}
+    columns = {**{ours: f'"{theirs}"' for ours, theirs in names.items()}, "currency": "cur", "channel": "'web'"}
+    feed = Feed("f", "order_lines", "f.csv", columns, tuple(names.values()))
+    shop.ingest(Source("shop", shop.folder, "Europe/Berlin", "EUR", "DE", (feed,)))
+    rule = (
+        "must be EUR, the currency of source shop: convert the amounts before they land, "
+        "or give that currency a data folder of its own"
+    )
+    assert shop.reasons("order_lines") == {
+        1: f"order_id: '1' is an order in USD: {rule}",
+        2: f"currency: 'USD' {rule}",
+        3: f"order_id: '1' is an order in USD: {rule}",
+        6: f"order_id: missing, but required; currency: 'USD' {rule}",
+        7: "order_id: missing, but required",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"status": "cancelled", "quantity": "0", "unit_price": ""}, ""),
+        ({"status": "cancelled", "quantity": "", "unit_price": ""}, ""),
+        ({"status": "cancelled", "quantity": "2", "unit_price": "5"}, ""),
+        ({"status": "placed", "quantity": "0", "unit_price": ""}, "quantity: '0' must not be 0"),
+        ({"status": "placed", "quantity": "2", "unit_price": ""}, "unit_price: missing, but required"),
+        ({"status": "placed", "quantity": "", "unit_price": "5"}, "quantity: missing, but required"),
+        ({"status": "cancelled", "quantity": "x", "unit_price": ""}, "quantity: 'x' is not a number"),
+        ({"status": "cancelled", "quantity": "0", "unit_price": "-1"}, "unit_price: '-1' must be at least 0"),
+    ],
+)
+def test_a_cancelled_line_needs_neither_quantity_nor_price(shop, changes: dict[str, str], reasons: str) -> None:
+    found = ingest_row(shop, "order_lines", SOUND["order_lines"] | changes)
+    assert found == ({1: reasons} if reasons else {})
 
 
 @pytest.mark.parametrize(

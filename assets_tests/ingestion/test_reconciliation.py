@@ -1,6 +1,7 @@
 import pytest
 
-from storecast.ingestion.contracts import ENTITIES, Reconciliation
+from storecast.ingestion.account_contracts import Reconciliation
+from storecast.ingestion.contracts import ENTITIES
 from storecast.ingestion.loading import ensure_tables
 from storecast.ingestion.reconciliation import imbalances, reconcile
 
@@ -13,7 +14,8 @@ def warehouse(shop):
     ensure_tables(shop.warehouse)
     with shop.warehouse.writing() as connection:
         for entity in ENTITIES.values():
-            connection.execute(f"CREATE TABLE silver.{entity.silver_table} (file_sha256 VARCHAR, row_number BIGINT)")
+            columns = "file_sha256 VARCHAR, row_number BIGINT, source_rows BIGINT DEFAULT 1"
+            connection.execute(f"CREATE TABLE silver.{entity.silver_table} ({columns})")
         connection.execute("CREATE TABLE ops.duplicates (entity VARCHAR, file_sha256 VARCHAR, row_number BIGINT)")
     return shop.warehouse
 
@@ -73,5 +75,16 @@ def test_one_files_gap_is_not_hidden_by_anothers_surplus(warehouse) -> None:
 
 def test_rows_that_silver_derived_come_from_no_file_and_are_not_counted(warehouse) -> None:
     with warehouse.writing() as connection:
-        connection.execute("INSERT INTO silver.products VALUES (NULL, NULL)")
+        connection.execute("INSERT INTO silver.products VALUES (NULL, NULL, NULL)")
     assert reconcile(warehouse).empty
+
+
+def test_a_row_that_stands_for_several_counts_as_so_many(warehouse) -> None:
+    put(warehouse, "bronze.daily_sales", 5, source="shop", file_sha256=FILE)
+    put(warehouse, "silver.daily_sales", 1, file_sha256=FILE)
+    with warehouse.writing() as connection:
+        connection.execute("UPDATE silver.daily_sales SET source_rows = 4")
+    assert imbalances(reconcile(warehouse)) == [
+        "daily_sales, file abababababab: 5 rows in, but 4 in silver + 0 in quarantine + 0 duplicates + 0 withdrawn "
+        "= 4 (1 missing)"
+    ]

@@ -33,6 +33,7 @@ def daily_demand(*, price_factor: float, products: int = 60, seed: int = 7) -> p
     frame["is_on_promotion"] = rng.random(rows) < 0.1
     frame["discount_share"] = np.where(frame["is_on_promotion"], 0.2, 0.0)
     frame["is_in_stock"] = rng.random(rows) < 0.95
+    frame["is_recorded"] = True
     frame["has_event"] = rng.random(rows) < 0.03
     frame["units"] = rng.poisson(3.0, rows).astype(float)
     return frame

@@ -44,12 +44,13 @@ def test_the_asset_stores_a_report_once_a_day_and_leads_to_its_page(tmp_path, ri
     page = settings.reports_dir / "data_drift_2026-04-30.html"
     assert metadata["report"].value == f"http://127.0.0.1:{Settings().reports_port}/{page.name}"
     assert page.is_file()
-    assert metadata["drifted_columns_share"].value == pytest.approx(1 / 7)
+    assert metadata["drifted_columns_share"].value == pytest.approx(1 / 8)
+    assert metadata["products"].value == {"stayed": 60, "new": 0, "lost": 0, "back": 0}
     assert metadata["scores"].value.startswith("![drift score")
     evaluations = {e.check_name: e for e in result.get_asset_check_evaluations()}
     assert evaluations["contract"].passed
     assert evaluations["portfolio_drift"].passed
-    assert evaluations["portfolio_drift"].description == "1 of 7 columns drifted"
+    assert evaluations["portfolio_drift"].description == "1 of 8 columns drifted"
 
 
 def test_a_shop_too_young_to_compare_gives_no_row_and_says_why(tmp_path, risen_prices):
@@ -97,7 +98,13 @@ def filled_shop(settings: Settings, demand: pd.DataFrame) -> Warehouse:
     return warehouse
 
 
-KEYS = {"product_id": "VARCHAR", "channel": "VARCHAR", "date": "DATE", "is_in_stock": "BOOLEAN"}
+KEYS = {
+    "product_id": "VARCHAR",
+    "channel": "VARCHAR",
+    "date": "DATE",
+    "is_in_stock": "BOOLEAN",
+    "is_recorded": "BOOLEAN",
+}
 
 
 def calm_demand(last_day: str, days: int = 420, products: int = 8) -> pd.DataFrame:
@@ -108,7 +115,7 @@ def calm_demand(last_day: str, days: int = 420, products: int = 8) -> pd.DataFra
     for number in range(products):
         units = rng.poisson(np.where((number == 3) & (np.arange(days) >= days - 14), 15, 30)).astype(float)
         frames.append(pd.DataFrame({"product_id": f"P-{number}", "channel": "webshop", "date": dates, "units": units}))
-    return pd.concat(frames, ignore_index=True).assign(unit_price=5.0, is_in_stock=True)
+    return pd.concat(frames, ignore_index=True).assign(unit_price=5.0, is_in_stock=True, is_recorded=True)
 
 
 def product_drift_of(settings: Settings) -> dg.ExecuteInProcessResult:

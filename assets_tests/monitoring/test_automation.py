@@ -139,7 +139,7 @@ def training() -> None:
     """Be at work, as far as Dagster knows."""
 
 
-def test_a_run_whose_server_is_gone_has_failed_and_will_be_started_again_and_one_whose_server_listens_is_left(tmp_path):
+def test_a_run_whose_server_is_gone_has_failed_and_will_be_started_again_unless_a_person_stopped_it(tmp_path):
     settings = Settings(data_dir=tmp_path / "data")
     write_instance_config(settings)
     with (
@@ -154,14 +154,16 @@ def test_a_run_whose_server_is_gone_has_failed_and_will_be_started_again_and_one
             tags = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": str(tmp_path / name)})}
             runs[name] = instance.create_run_for_job(training, status=dg.DagsterRunStatus.STARTED, tags=tags).run_id
         in_process = instance.create_run_for_job(training, status=dg.DagsterRunStatus.STARTED).run_id
+        runs["stopped"] = instance.create_run_for_job(training, status=dg.DagsterRunStatus.CANCELING, tags=tags).run_id
         dead.close()
         with dg.build_sensor_context(instance=instance) as context:
             told = automation.lost_runs(context)
-        assert told.skip_message == "1 of 3 runs at work were lost"
+        assert told.skip_message == "2 of 4 runs at work were lost"
         after = {name: instance.get_run_by_id(run_id) for name, run_id in (*runs.items(), ("in process", in_process))}
         assert {name: run.status.value for name, run in after.items()} == {
             "alive": "STARTED",
             "dead": "FAILURE",
+            "stopped": "CANCELED",
             "in process": "STARTED",
         }
         assert after["dead"].tags["dagster/will_retry"] == "true"

@@ -48,7 +48,9 @@ def shop(seed: int = 4) -> pd.DataFrame:
                 price[-9:] *= 1.2
             frame = {"product_id": f"P{product}", "channel": channel, "date": days[start:], "units": units}
             stock = rng.random(len(units)) > (0.5 if product == 3 else 0.02)
-            frames.append(pd.DataFrame({**frame, "unit_price": price[start:], "is_in_stock": stock}))
+            frames.append(
+                pd.DataFrame({**frame, "unit_price": price[start:], "is_in_stock": stock, "is_recorded": True})
+            )
     return pd.concat(frames, ignore_index=True)
 
 

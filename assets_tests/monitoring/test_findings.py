@@ -34,7 +34,8 @@ class Tables:
         self.counts = pd.DataFrame(
             {"entity": ["orders"], "file_sha256": ["x"], "rows_in": [1000], "rows_quarantined": [50]}
         )
-        self.accuracy = self.accuracy_of(bias=0.15, skill=0.01)
+        self.accuracy = self.accuracy_of(0.15, 0.01)
+        self.gaps = self.gap("day_not_over", LAST_DAY, is_last=True)
 
     @staticmethod
     def forecasts_of(origins: dict[str, pd.Timestamp]) -> pd.DataFrame:
@@ -44,18 +45,28 @@ class Tables:
         return pd.DataFrame(rows, columns=["product_id", "origin_date", "date"])
 
     @staticmethod
+    def gap(kind: str, last_date: pd.Timestamp, *, is_last: bool = False) -> pd.DataFrame:
+        told = {"subject": f"the {kind}", "message": f"{kind} of shop", "next_step": "deliver it"}
+        first_date = last_date - pd.Timedelta(days=6)
+        days = {"channel": "shop", "first_date": first_date, "last_date": last_date, "is_last": is_last}
+        return pd.DataFrame([{"kind": kind, **told, **days}])
+
+    @staticmethod
     def landings(days_ago) -> pd.DataFrame:
         rows = [("orders", "x", pd.Timestamp(NOW) - pd.Timedelta(days=day, hours=1)) for day in days_ago]
         return pd.DataFrame(rows, columns=["feed", "file_sha256", "landed_at"])
 
     @staticmethod
-    def accuracy_of(bias: float, skill: float) -> pd.DataFrame:
+    def accuracy_of(bias: float, *skills: float, error: float = 0.01) -> pd.DataFrame:
+        """Scores of back-tests from one origin a skill, each of so large a standard error."""
         rows = [
-            ("total", model, group, "evaluation", bias, skill, LAST_DAY - pd.Timedelta(days=27), LAST_DAY)
+            ("total", model, group, "evaluation", bias, skill, error, LAST_DAY - pd.Timedelta(days=27), LAST_DAY)
             for model, group in (("champion", "all"), ("champion", "lumpy"), ("seasonal_naive", "all"))
+            for skill in skills
         ]
-        rows.append(("total", "champion", "all", "live", 0.9, -0.9, LAST_DAY, LAST_DAY))
-        columns = "level model demand_class split bias skill_over_seasonal_naive window_start_date window_end_date"
+        rows.append(("total", "champion", "all", "live", 0.9, -0.9, 0.01, LAST_DAY, LAST_DAY))
+        columns = "level model demand_class split bias skill_over_seasonal_naive skill_error window_start_date"
+        columns += " window_end_date"
         return pd.DataFrame(rows, columns=columns.split())
 
     def found(self, kind: str, now: datetime = NOW) -> list[dict[str, Any]]:
@@ -68,6 +79,7 @@ class Tables:
             "silver.sessions": self.sessions,
             "ops.reconciliation": self.counts,
             "gold.forecast_accuracy": self.accuracy,
+            "ops.data_gaps": self.gaps,
         }.items():
             self.warehouse.replace_table(
                 name, frame.assign(**{column: frame[column].dt.date for column in dates(frame)})
@@ -136,11 +148,34 @@ def test_a_feed_is_missed_after_three_of_its_usual_gaps(tables, usual_gap, silen
     assert subjects(tables.found(c.FEED_STOPPED)) == (["files of orders"] if is_found else [])
 
 
-@pytest.mark.parametrize(("silent", "is_found"), [(3, False), (4, True)])
-def test_a_channel_is_missed_while_everything_else_goes_on(tables, silent, is_found):
-    is_gone = tables.demand["channel"].eq("shop") & tables.demand["date"].gt(LAST_DAY - pd.Timedelta(days=silent))
-    tables.demand.loc[is_gone, "units"] = 0.0
-    assert subjects(tables.found(c.FEED_STOPPED)) == (["sales in shop"] if is_found else [])
+def test_a_channel_is_missed_whose_last_days_were_not_recorded(tables):
+    tables.gaps = tables.gap("not_recorded", LAST_DAY, is_last=True)
+    [found] = tables.found(c.FEED_STOPPED)
+    assert (found[c.SUBJECT], found[c.SEVERITY]) == ("sales in shop", c.ERROR)
+    assert found[c.MESSAGE] == "nothing since 2026-11-12"
+    assert tables.found(c.DATA_GAP) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "days_ago", "is_found"),
+    [
+        ("not_recorded", 10, True),
+        ("not_recorded", 399, True),
+        ("not_recorded", 400, False),
+        ("feed_without_files", 0, True),
+        ("name_in_other_case", 0, True),
+        ("closed", 10, False),
+        ("channel_ended", 0, False),
+        ("lonely_date", 0, False),
+        ("files_not_taken", 0, False),
+    ],
+)
+def test_a_gap_that_matters_to_forecasts_is_an_incident_with_its_own_words(tables, kind, days_ago, is_found):
+    tables.gaps = tables.gap(kind, LAST_DAY - pd.Timedelta(days=days_ago))
+    found = tables.found(c.DATA_GAP)
+    told = [(row[c.SUBJECT], row[c.SEVERITY], row[c.MESSAGE], row[c.NEXT_STEP]) for row in found]
+    assert told == ([(f"the {kind}", c.WARNING, f"{kind} of shop", "deliver it")] if is_found else [])
+    assert tables.found(c.FEED_STOPPED) == []
 
 
 def test_stock_levels_and_visits_are_missed_too(tables):
@@ -149,12 +184,6 @@ def test_stock_levels_and_visits_are_missed_too(tables):
     found = tables.found(c.FEED_STOPPED)
     assert subjects(found) == ["stock levels", "visits"]
     assert found[0][c.MESSAGE] == "nothing since 2026-11-09"
-
-
-def test_a_channel_that_sells_seldom_is_not_missed(tables):
-    is_seldom = tables.demand["channel"].eq("shop") & (tables.demand["date"].dt.day % 10 != 5)
-    tables.demand.loc[is_seldom, "units"] = 0.0
-    assert tables.found(c.FEED_STOPPED) == []
 
 
 @pytest.mark.parametrize(
@@ -176,14 +205,30 @@ def test_only_the_newest_landing_of_an_entity_counts_or_an_old_file_would_be_an_
     ("bias", "severity"), [(0.1, None), (-0.1, None), (0.2, c.WARNING), (-0.2, c.WARNING), (0.4, c.ERROR)]
 )
 def test_the_champions_bias_counts_in_both_directions(tables, bias, severity):
-    tables.accuracy = tables.accuracy_of(bias=bias, skill=0.1)
+    tables.accuracy = tables.accuracy_of(bias, 0.1)
     found = tables.found(c.BIAS)
     assert [row[c.SEVERITY] for row in found] == ([severity] if severity else [])
     if found:
         assert found[0][c.MESSAGE] == f"champions forecast {bias:+.0%} of what was sold, 2026-10-23 to 2026-11-19"
 
 
-@pytest.mark.parametrize(("skill", "is_found"), [(0.01, False), (0.0, True), (-0.2, True)])
-def test_a_champion_that_seasonal_naive_beats_is_found(tables, skill, is_found):
-    tables.accuracy = tables.accuracy_of(bias=0.0, skill=skill)
+@pytest.mark.parametrize(
+    ("skills", "error", "is_found"),
+    [
+        ([0.01], 0.01, False),
+        ([0.0, 0.0], 0.0, False),  # seasonal naive itself is champion
+        ([-0.2], 0.01, True),
+        ([-0.02], 0.01, False),  # two standard errors
+        ([-0.02, -0.02, -0.02], 0.01, True),  # three origins say the same
+        ([-0.4, 0.2], 0.01, False),  # two that do not agree
+        ([-0.2, -0.2], float("nan"), False),  # too few weeks to tell
+    ],
+)
+def test_champions_that_seasonal_naive_beats_beyond_chance_are_found(tables, skills, error, is_found):
+    tables.accuracy = tables.accuracy_of(0.0, *skills, error=error)
     assert subjects(tables.found(c.WORSE_THAN_NAIVE)) == (["level total"] if is_found else [])
+
+
+def test_scores_of_an_older_storecast_tell_no_error_and_find_nothing(tables):
+    tables.accuracy = tables.accuracy_of(0.0, -0.2).drop(columns="skill_error")
+    assert tables.found(c.WORSE_THAN_NAIVE) == []

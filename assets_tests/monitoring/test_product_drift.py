@@ -115,7 +115,7 @@ def shop(units_of=lambda units, **_: units) -> duckdb.DuckDBPyConnection:
             stock = ~((product == 3) & (days > LAST_DAY - pd.Timedelta(days=14)))
             frame = {"product_id": f"P{product:02d}", "channel": channel, "date": days.date, "units": units * stock}
             price = np.where((product == 5) & (days > LAST_DAY - pd.Timedelta(days=14)), 1.15, 1.0)
-            frames.append(pd.DataFrame({**frame, "unit_price": 10 * price, "is_in_stock": stock}))
+            frames.append(pd.DataFrame({**frame, "unit_price": 10 * price, "is_in_stock": stock, "is_recorded": True}))
     connection = duckdb.connect()
     connection.execute("create schema gold; create schema silver")
     demand = pd.concat(frames).dropna(subset="units")

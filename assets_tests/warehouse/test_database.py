@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from storecast.warehouse import LeaseError, Warehouse
+from storecast.warehouse import LeaseError, LeaseTimeoutError, Warehouse
 from storecast.warehouse.database import content_hash, quote
 
 HOSTILE = [
@@ -255,15 +255,40 @@ def test_a_process_that_outlives_the_lease_of_its_killed_parent_is_waited_for(wa
     assert warehouse.exists("main.orphan")
 
 
-def test_a_process_that_never_lets_go_ends_the_wait_with_duckdb_s_own_words(warehouse, start_python):
+def test_a_program_that_never_lets_go_is_named_again_and_again_and_ends_the_wait(
+    warehouse, start_python, monkeypatch, caplog
+):
     warehouse.replace_table("bronze.sales", sales(["a"]), SALES)
     stranger = start_python(
         "import duckdb, sys, time; held = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(600)",
         warehouse.path,
     )
     assert stranger.stdout.readline() == "open\n"
-    with pytest.raises(duckdb.IOException, match=rf"Conflicting lock is held in .*PID {stranger.pid}"):
-        Warehouse(warehouse.path, lease_timeout_seconds=0.5).read("from bronze.sales")
+    monkeypatch.setattr("storecast.warehouse.lease.SAYS_EVERY_SECONDS", 0.3)
+    with pytest.raises(
+        LeaseTimeoutError, match=rf"waited 2 s for .*process {stranger.pid} \(.*python.*Close it there"
+    ) as told:
+        Warehouse(warehouse.path, lease_timeout_seconds=2).read("from bronze.sales")
+    assert "\n" not in str(told.value)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) >= 2
+    assert all(f"{warehouse.path}, which process {stranger.pid} (" in line for line in lines)
+
+
+def test_a_reader_that_knows_no_lease_is_waited_for_before_dbt_is_given_the_file(warehouse, start_python):
+    warehouse.replace_table("bronze.sales", sales(["a"]), SALES)
+    reader = start_python(
+        "import duckdb, sys, time; held = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True);"
+        "time.sleep(600)",
+        warehouse.path,
+    )
+    assert reader.stdout.readline() == "open\n"
+    with pytest.raises(LeaseTimeoutError, match=f"process {reader.pid}"), Warehouse(warehouse.path, 0.5).lent():
+        pytest.fail("the reader has the file open")
+    reader.kill()
+    reader.wait()
+    with warehouse.lent(), duckdb.connect(str(warehouse.path)) as dbt:
+        assert dbt.execute("select count(*) from bronze.sales").fetchall() == [(1,)]
 
 
 def test_the_content_hash_of_no_rows_is_not_that_of_a_null(memory):

@@ -1,3 +1,4 @@
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storecast.warehouse.lease import Lease, LeaseError
+from storecast.warehouse.lease import Lease, LeaseError, LeaseTimeoutError
 
 HOLDER = """
 import sys, time
@@ -55,6 +56,34 @@ def test_a_writer_is_alone(warehouse_path, holding, asking):
         refused = pool.submit(ask)
         with pytest.raises(LeaseError, match=r"waited 0\.1 s for .*warehouse\.duckdb\.\w+\.lock.*`storecast status`"):
             refused.result()
+
+
+def test_who_holds_the_lease_alone_is_named_to_all_who_wait(warehouse_path, start_python, monkeypatch, caplog):
+    holder = start_python(HOLDER, warehouse_path, "exclusive")
+    assert holder.stdout.readline() == "held\n"
+    monkeypatch.setattr("storecast.warehouse.lease.SAYS_EVERY_SECONDS", 0.1)
+    with (
+        pytest.raises(LeaseTimeoutError, match=rf"\(process {holder.pid}, since \d{{4}}-.* UTC\) holds it"),
+        Lease(warehouse_path, timeout_seconds=0.5).shared(),
+    ):
+        pytest.fail("got in beside the holder")
+    assert f"process {holder.pid}" in caplog.records[0].getMessage()
+
+
+def test_the_holder_is_told_without_waiting_and_is_nobody_once_it_is_killed(warehouse_path, start_python):
+    lease = Lease(warehouse_path)
+    assert lease.holder() is None
+    assert not warehouse_path.parent.exists(), "asking writes nothing"
+    holder = start_python(HOLDER, warehouse_path, "exclusive")
+    assert holder.stdout.readline() == "held\n"
+    assert lease.holder().pid == holder.pid
+    holder.kill()
+    holder.wait()
+    assert lease.holder() is None
+    with lease.shared():
+        assert lease.holder() is None, "what a killed holder wrote is not said of a reader"
+    with lease.exclusive(), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lease.holder).result().pid == os.getpid()
 
 
 def test_threads_that_write_never_overlap(warehouse_path):

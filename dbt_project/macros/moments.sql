@@ -11,3 +11,8 @@
 {% macro shop_date(column) -%}
     cast(timezone('{{ var("shop_timezone") }}', timezone('UTC', {{ column }})) as date)
 {%- endmacro %}
+
+{# The time of day, in the shop's zone, of a naive UTC moment. #}
+{% macro shop_time(column) -%}
+    cast(timezone('{{ var("shop_timezone") }}', timezone('UTC', {{ column }})) as time)
+{%- endmacro %}

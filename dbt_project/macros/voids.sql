@@ -20,7 +20,7 @@
                 sum(sign(quantity)) over (partition by {{ mirror }} order by {{ in_order }})
                 - cast(quantity > 0 as integer) as level
             from {{ lines }}
-            where customer_id is not null and (quantity > 0 or is_cancellation)
+            where customer_id is not null and (quantity > 0 or (quantity < 0 and is_cancellation))
         )
         window same_level as (partition by {{ mirror }}, level order by {{ in_order }})
     )
@@ -34,12 +34,12 @@
 {%- endmacro %}
 
 {# The given lines, and all stored ones that could be paired with a line as it was or as it is now. #}
-{% macro with_mirror_images(keys, staging) -%}
+{% macro with_mirror_images(keys, lines) -%}
     select order_line_id from {{ keys }}
     union
     select order_line_id from {{ this }}
     where (customer_id, product_id, unit_price, abs(quantity)) in (
-        select (customer_id, product_id, unit_price, abs(quantity)) from {{ ref(staging) }}
+        select (customer_id, product_id, unit_price, abs(quantity)) from {{ lines }}
         semi join {{ keys }} using (order_line_id)
         union
         select (customer_id, product_id, unit_price, abs(quantity)) from {{ this }}

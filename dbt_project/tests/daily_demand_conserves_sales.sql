@@ -1,4 +1,4 @@
--- The units and the revenue of all sales, line by line, are those of the demand table, day by day. Daily totals without
+-- The units and the revenue of all sales up to the last whole day are those of the demand table. Daily totals without
 -- a price get theirs from the price list, so where there are any, only units can be compared.
 with
 
@@ -7,7 +7,7 @@ sales as (
         quantity as units,
         quantity * unit_price as revenue
     from {{ ref('order_lines') }}
-    where line_type = 'sale'
+    where line_type = 'sale' and order_date <= (select date from {{ ref('last_whole_day') }})
 
     union all
 
@@ -15,7 +15,8 @@ sales as (
         units,
         units * unit_price as revenue
     from {{ ref('daily_sales') }}
-    where units > 0
+    anti join {{ ref('non_products') }} using (product_id)
+    where units > 0 and date <= (select date from {{ ref('last_whole_day') }})
 ),
 
 sold as (

@@ -12,15 +12,24 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PRIORITY_TAG
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PRIORITY_TAG,
+    RUN_KEY_TAG,
+)
 
 from storecast.forecasting import automation as forecasting
 from storecast.forecasting.assets import PRODUCTS
-from storecast.forecasting.automation import RETRAIN_JOB, range_tags, retrain_drifted, retraining_ranges
+from storecast.forecasting.assets.retraining import RETRAIN_JOB, retrain
+from storecast.forecasting.automation import retrain_drifted, retraining_config, waiting_partitions
 from storecast.forecasting.due_training import due_now
+from storecast.forecasting.registry import models_named
 from storecast.ingestion import automation as ingestion
+from storecast.ingestion.holidays import public_holidays
+from storecast.last_run import has_read_all, remember, state_of
 from storecast.monitoring import automation as monitoring
-from storecast.monitoring.automation import look_at_shop
+from storecast.monitoring.automation import PATIENCE_SECONDS, look_at_shop, try_again
 from storecast.registry import automation as registry
 from storecast.registry.automation import behind, look, moved_alias
 from storecast.settings import Settings
@@ -82,12 +91,7 @@ JOBS = {
 }
 """The four stages of the main line, in order; each can be started by hand from the UI."""
 
-RETRAIN = dg.define_asset_job(
-    RETRAIN_JOB,
-    RETRAINED | PARTITIONED,
-    description="Train the products of the partition keys anew by themselves, and forecast them.",
-    tags=FIRST_IN_QUEUE,
-)
+RETRAIN = retrain.with_hooks({try_again})
 """What a sensor starts for products that drifted; no part of the main line either."""
 
 REPLACE = dg.define_asset_job(
@@ -117,6 +121,12 @@ ROOMS = (forecasting, ingestion, monitoring)
 """Those with sensors of their own."""
 
 
+def require_workable(settings: Settings) -> None:
+    """Raise `ValueError` for a model that is not in the registry, or a country without known holidays."""
+    models_named(settings.models)
+    public_holidays(settings.country, [])
+
+
 def sensors() -> list[dg.SensorDefinition]:
     """Return the rooms' own sensors and those by which one job follows the other."""
     return [*(sensor for room in ROOMS for sensor in room.SENSORS), *followers()]
@@ -134,6 +144,7 @@ def followers() -> list[dg.SensorDefinition]:
         _follower("forecast", "publish"),
         _after_retraining(),
         moved_alias(REPLACE, partition_range, DECIDING),
+        _remembers_what_is_done(),
         retrain_drifted(comes_first),
     ]
 
@@ -194,10 +205,42 @@ def _after_retraining() -> dg.SensorDefinition:
     return follow
 
 
-def _of_successes(job: UnresolvedAssetJobDefinition) -> dict[str, Any]:
+def _remembers_what_is_done() -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name="remember_what_is_done",
+        description="Writes down what `publish` has published, so that `storecast run` says that nothing is new.",
+        **_of_successes(JOBS[DECIDING], REPLACE),
+    )
+    def remember_it(context: dg.RunStatusSensorContext, settings: SettingsResource) -> dg.SkipReason:
+        if CHAINED_BY in context.dagster_run.tags:
+            return dg.SkipReason("what started the run remembers it itself")
+        shop, refreshed = settings.get(), _refresh_behind_newest(context.instance)
+        if (reason := behind(shop)) is not None:
+            return dg.SkipReason(reason)
+        if refreshed is None or not has_read_all(shop, *refreshed):
+            return dg.SkipReason("files changed since the refresh that this publication goes back to")
+        remember(shop, state_of(shop))
+        return dg.SkipReason("`storecast run` has nothing to do")
+
+    return remember_it
+
+
+def _refresh_behind_newest(instance: dg.DagsterInstance) -> tuple[float, float] | None:
+    """Return when the refresh was created and began that led to the newest publication, in seconds since 1970."""
+    published = dg.RunsFilter(job_name=DECIDING, statuses=[dg.DagsterRunStatus.SUCCESS])
+    run = next(iter(instance.get_runs(published, limit=1)), None)
+    while run is not None and run.job_name != "refresh":
+        run = instance.get_run_by_id(run.tags.get(RUN_KEY_TAG, ""))
+    record = None if run is None else instance.get_run_record_by_id(run.run_id)
+    if record is None or record.start_time is None:
+        return None
+    return record.create_timestamp.timestamp(), record.start_time
+
+
+def _of_successes(*jobs: dg.JobDefinition | UnresolvedAssetJobDefinition) -> dict[str, Any]:
     return {
         "run_status": dg.DagsterRunStatus.SUCCESS,
-        "monitored_jobs": [job],
+        "monitored_jobs": list(jobs),
         "default_status": dg.DefaultSensorStatus.RUNNING,
         "minimum_interval_seconds": 5,
     }
@@ -233,12 +276,12 @@ def run_main_line(
     Raises what `run_stages` raises.
     """
     run_stages(definitions, ["refresh"], on_stage)
-    warehouse = Warehouse(settings.warehouse_path, settings.lease_timeout_seconds)
+    warehouse = Warehouse.of(settings)
     due = due_now(warehouse, settings)
     say(f"{'Training' if due.is_due else 'No training'}: {due.reason}.")
     run_stages(definitions, [*(["train"] if due.is_due else []), "forecast", "publish"], on_stage)
     follow_aliases(definitions, settings, on_stage, say)  # publication may have decided on another champion or canary
-    if run_retraining(definitions, warehouse, on_stage):
+    if run_retraining(definitions, warehouse, on_stage, say):
         run_stages(definitions, ["publish"], on_stage)
 
 
@@ -252,13 +295,16 @@ def follow_aliases(
         run_stages(definitions, [REPLACE.name], on_stage)
 
 
-def run_retraining(definitions: dg.Definitions, warehouse: Warehouse, on_stage: Callable[[str], None]) -> int:
-    """Train anew what the newest drift report asks for, as the sensor `retrain_drifted` does; return how many runs."""
+def run_retraining(
+    definitions: dg.Definitions, warehouse: Warehouse, on_stage: Callable[[str], None], say: Callable[[str], None]
+) -> int:
+    """Train anew what the newest drift report asks for, as the sensor `retrain_drifted` does; return how many keys."""
     with dg.DagsterInstance.get() as instance:
-        ranges = retraining_ranges(warehouse, instance)
-        for own in ranges:
-            _run_stage(definitions, instance, RETRAIN_JOB, on_stage, {CHAINED_BY: CLI, **range_tags(own)}, {})
-    return len(ranges)
+        waiting = waiting_partitions(warehouse, instance)
+        if len(waiting):
+            say(f"Training anew: {len(waiting)} partitions drifted since the champion's training.")
+            _run_stage(definitions, instance, RETRAIN_JOB, on_stage, {CHAINED_BY: CLI}, retraining_config(waiting))
+    return len(waiting)
 
 
 def run_stages(
@@ -289,7 +335,7 @@ def look_after(definitions: dg.Definitions, settings: Settings, say: Callable[[s
     checks = definitions.resolve_asset_graph().asset_check_keys
     with dg.DagsterInstance.get() as instance:
         try:
-            look_at_shop(settings, instance, checks, datetime.now(UTC).replace(tzinfo=None), say)
+            look_at_shop(settings, instance, checks, datetime.now(UTC).replace(tzinfo=None), say, PATIENCE_SECONDS)
         except LeaseError as error:
             say(f"nobody looked for incidents: {error}")
 

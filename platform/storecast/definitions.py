@@ -1,7 +1,5 @@
 """The whole graph, composed."""
 
-import os
-
 import dagster as dg
 
 from storecast import automation, progress
@@ -16,7 +14,8 @@ from storecast.monitoring import automation as monitoring_automation
 from storecast.monitoring import checks as monitoring_checks
 from storecast.registry import assets as registry
 from storecast.registry import checks as registry_checks
-from storecast.settings import Settings, load_settings, process_environment
+from storecast.settings import Settings
+from storecast.shop import settings_of_environment
 from storecast.warehouse import assets as warehouse
 from storecast.warehouse.resources import resources_of
 
@@ -24,7 +23,11 @@ CHECKED_ROOMS = (feedback_checks, forecasting_checks, ingestion_checks, monitori
 
 
 def compose(settings: Settings) -> dg.Definitions:
-    """Return every asset, check, job, sensor and resource for one data folder."""
+    """Return every asset, check, job, sensor and resource for one data folder.
+
+    Raises `ValueError` for a setting that no stage could work with, so that none begins.
+    """
+    automation.require_workable(settings)
     assets = [
         *dg.load_assets_from_modules([feedback, forecasts, monitoring, registry, retraining, shadow, training]),
         *ingestion.source_assets(settings),
@@ -46,6 +49,4 @@ def compose(settings: Settings) -> dg.Definitions:
 @dg.definitions
 def storecast() -> dg.Definitions:
     """Return the graph of the data folder that the environment names."""
-    settings = load_settings()
-    os.environ.update(process_environment(settings))
-    return compose(settings)
+    return compose(settings_of_environment())

@@ -1,34 +1,55 @@
-"""`storecast what-if`: reads what the question needs from the warehouse, and puts the answer in words and rows."""
+"""`storecast what-if`: reads what the question needs from the published copy, and puts the answer in words and rows."""
 
 import pandas as pd
 
 from storecast.forecasting import contracts as c
-from storecast.forecasting.panel import panel_from_tables
-from storecast.forecasting.what_if import WHAT_IF_PRICE, WHAT_IF_REVENUE, WHAT_IF_UNITS, Change, what_if
+from storecast.forecasting.panel import Panel, panel_from_tables
+from storecast.forecasting.price_response import PriceResponse
+from storecast.forecasting.what_if import WHAT_IF_PRICE, WHAT_IF_REVENUE, WHAT_IF_UNITS, Change, check_change, what_if
 from storecast.settings import Settings
-from storecast.warehouse import Warehouse
+from storecast.warehouse import PublishedCopy, Tables
 
-NEWEST = """
-    select * from gold.demand_forecasts
-    where product_id = ? and origin_date = (select max(origin_date) from gold.demand_forecasts)
+FORECASTS = "gold.demand_forecasts"
+NEWEST = f"""
+    select * from {FORECASTS}
+    where product_id = ? and origin_date = (select max(origin_date) from {FORECASTS})
 """
+RESPONSE = "select payload from ops.price_responses"
 
 
-def answer(warehouse: Warehouse, change: Change, settings: Settings) -> str:
-    """Return the days of both plans as a table, and their sums in a sentence.
+def answer(change: Change, settings: Settings) -> str:
+    """Return the days that change in both plans as a table, and their sums in a sentence.
 
-    Raises `ValueError` where there is no forecast yet, or the change does not fit it.
+    Only the published copy is read: a run that is in progress is not waited for. Raises `ValueError` where it holds no
+    forecast or no learned response, or the change does not fit it.
     """
-    if not warehouse.exists("gold.demand_forecasts"):
+    published = PublishedCopy.of(settings)
+    if not published.exists(FORECASTS):
         raise ValueError(f"{settings.data_dir} holds no forecast yet: run `storecast run` first")
-    panel = panel_from_tables(
-        warehouse.read("select * from gold.daily_demand"),
-        warehouse.read("select * from gold.planned_drivers"),
-        warehouse.read("select product_id, category from silver.products"),
+    forecasts = published.read(NEWEST, [change.product_id])
+    check_change(forecasts, change)
+    table = what_if(_response(published, settings), _panel(published, change.product_id), forecasts, change)
+    days = table[table[WHAT_IF_PRICE] != table[c.UNIT_PRICE]]
+    return _sentence(days) if days.empty else f"{_rows(days)}\n\n{_sentence(days)}"
+
+
+def _response(published: Tables, settings: Settings) -> PriceResponse:
+    payloads = published.read(RESPONSE)["payload"] if published.exists("ops.price_responses") else []
+    if not len(payloads):
+        raise ValueError(
+            f"{settings.published_path} is older than this version and does not hold how units follow prices: "
+            "run `storecast run`, which learns it"
+        )
+    return PriceResponse.from_payload(payloads[0])
+
+
+def _panel(published: Tables, product_id: str) -> Panel:
+    """The product's series, with their plans."""
+    return panel_from_tables(
+        published.read("select * from gold.daily_demand where product_id = ?", [product_id]),
+        published.read("select * from gold.planned_drivers where product_id = ?", [product_id]),
+        published.read("select product_id, category from silver.products where product_id = ?", [product_id]),
     )
-    forecasts = warehouse.read(NEWEST, [change.product_id])
-    table = what_if(panel, forecasts, change, seed=settings.seed, n_jobs=settings.fit_processes)
-    return f"{_rows(table)}\n\n{_sentence(table)}"
 
 
 def _rows(table: pd.DataFrame) -> str:
@@ -36,9 +57,8 @@ def _rows(table: pd.DataFrame) -> str:
     return shown.to_string(index=False, float_format=lambda value: f"{value:,.2f}")
 
 
-def _sentence(table: pd.DataFrame) -> str:
+def _sentence(days: pd.DataFrame) -> str:
     """What changes on the days that change, in units and money."""
-    days = table[table[WHAT_IF_PRICE] != table[c.UNIT_PRICE]]
     if days.empty:
         return "Nothing changes: the price asked for is the planned one."
     units, asked_units = days[c.MEAN_UNITS].sum(), days[WHAT_IF_UNITS].sum()

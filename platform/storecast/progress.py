@@ -6,6 +6,7 @@ import time
 
 import dagster as dg
 
+from storecast.terminal import visible
 from storecast.warehouse.resources import PROGRESS
 
 
@@ -45,7 +46,7 @@ class ProgressHandler(logging.Handler):
 
     @staticmethod
     def _say(mark: str, what: str) -> None:
-        sys.stdout.write(f"  {mark} {what}\n")
+        sys.stdout.write(f"  {mark} {visible(what)}\n")
         sys.stdout.flush()
 
 

@@ -10,8 +10,10 @@ from storecast.registry import contracts as c
 from storecast.registry.automation import CHOICES
 from storecast.registry.forecasts_made import are_behind, made_with
 from storecast.registry.promotion import Registry, decide_by
-from storecast.services import write_instance_config
+from storecast.services import MAIN_JOB, write_instance_config
 from storecast.settings import Settings
+from storecast.shop import with_source_facts
+from storecast.sqlite_files import require_whole
 from storecast.warehouse import Lease, Warehouse
 
 LAST_LOOK_SQL = f"""
@@ -20,19 +22,28 @@ LAST_LOOK_SQL = f"""
 """
 
 
-def decide_on(settings: Settings, action: str, version: int | None, by: str, report: Callable[[str], None]) -> None:
+def decide_on(
+    settings: Settings,
+    action: str,
+    version: int | None,
+    by: str,
+    report: Callable[[str], None],
+    started: float | None = None,
+) -> None:
     """Carry out what a person decides (`promote`, `veto`, `rollback`), and make and publish forecasts where it matters.
 
-    Killed at any moment, the same command, or the sensor `moved_alias`, goes on where it was. Raises `ValueError` where
-    there is nothing to decide, `FileNotFoundError` where nothing was forecast yet, `LeaseError` where a run is under
-    way in the folder, and `StageError` where forecasting fails.
+    `started` is when the command began, by the monotonic clock. Killed at any moment, the same command, or the sensor
+    `moved_alias`, goes on where it was. Raises `ValueError` where there is nothing to decide, `FileNotFoundError` where
+    nothing was forecast yet, `LeaseError` where a run is under way in the folder, and `StageError` where forecasting
+    fails.
     """
-    started = time.monotonic()
-    warehouse = Warehouse(settings.warehouse_path, settings.lease_timeout_seconds)
+    started = time.monotonic() if started is None else started
+    warehouse = Warehouse.of(settings)
     if not warehouse.exists(c.REGISTERED_MODELS) or not warehouse.exists(c.DEMAND_FORECASTS):
         raise FileNotFoundError(f"{settings.data_dir} holds no forecasts yet: `storecast run` makes them")
-    with Lease(settings.data_dir / "main_job", timeout_seconds=1.0).exclusive():
+    with Lease(settings.data_dir / MAIN_JOB, timeout_seconds=1.0).exclusive():
         write_instance_config(settings)
+        require_whole(settings)
         now = datetime.now(UTC).replace(tzinfo=None)
         with Registry.held(settings, now) as registry:
             before = registry.aliases
@@ -51,7 +62,9 @@ def decide_on(settings: Settings, action: str, version: int | None, by: str, rep
 def replace_forecasts(settings: Settings, why: str, report: Callable[[str], None]) -> None:
     """Make and publish forecasts in this process."""
     report(f"{why}: forecasting anew …")
-    automation.run_stages(compose(settings), [automation.REPLACE.name], starter=automation.DECIDING_CLI)
+    automation.run_stages(
+        compose(with_source_facts(settings)), [automation.REPLACE.name], starter=automation.DECIDING_CLI
+    )
 
 
 def last_look(warehouse: Warehouse, version: str) -> str:

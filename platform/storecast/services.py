@@ -5,7 +5,6 @@ process itself keeps locked while it lives. A process id that another program ha
 """
 
 import fcntl
-import http.client
 import json
 import os
 import signal
@@ -16,17 +15,35 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from storecast.settings import Settings, process_environment
+from storecast.sqlite_files import require_whole
 from storecast.warehouse import Lease
+from storecast.webserver import (
+    HOST,
+    ServiceError,
+    answers,
+    cancel_runs,
+    daemons_beat_since,
+    go_on,
+    graph_is_loaded,
+)
+from storecast.work_in_progress import RunAtWork, runs_at_work, was_cancelled
 
-HOST = "127.0.0.1"
 START_SECONDS = 300.0
 STOP_SECONDS = 20.0
+DAEMON = "dagster-daemon"
 POLL_SECONDS = 0.2
 REPORT_EVERY_SECONDS = 10.0
 LOG_TAIL_LINES = 25
+MAIN_JOB = "main_job"
+"""The lease, below the data folder, of the command that runs the main job or decides on a version."""
+RUN_STOP_SECONDS = 120.0
+"""How long `storecast down` waits for the step that is at work."""
+STOPPED_RUNS = "stopped_runs.json"
+"""The runs that `storecast down` has stopped: `storecast up` goes on with them."""
 SECONDS_AN_HOUR = 3600.0
 
 INSTANCE_CONFIG = """\
@@ -54,16 +71,6 @@ retention:
   sensor:
     purge_after_days: {skipped: 7, failure: 30, success: 90}
 """
-
-GRAPH = (
-    "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError "
-    "{ ... on PythonError { message causes { message } } } } } } }"
-)
-DAEMON_HEARTBEATS = "{ instance { daemonHealth { allDaemonStatuses { required lastHeartbeatTime } } } }"
-
-
-class ServiceError(RuntimeError):
-    """A service did not start; the message says what to do and ends with the tail of its log."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ def start_services(settings: Settings, repo_root: Path, report: Callable[[str], 
     or a service does not answer in time; what this call has started is ended then.
     """
     write_instance_config(settings)
+    require_whole(settings)
     with Lease(_folder(settings) / "up", START_SECONDS).exclusive():
         for service in running_services(settings):
             report(f"{service.name} runs already (process {service.pid})")
@@ -123,14 +131,20 @@ def start_services(settings: Settings, repo_root: Path, report: Callable[[str], 
         except BaseException:  # KeyboardInterrupt too: nothing is left half started
             _stop([service for service in running_services(settings) if service.name not in running], settings, report)
             raise
+        _go_on_with_stopped_runs(settings, report)
     return running_services(settings)
 
 
 def stop_services(settings: Settings, report: Callable[[str], None] = print) -> list[Service]:
-    """End what `start_services` started, with every process it has brought forth, and return it."""
+    """End what `start_services` started, with every process it has brought forth, and return it.
+
+    A run that is at work ends as cancelled first, which is no incident; `start_services` goes on with it.
+    """
     services = running_services(settings)
     if not services:
         report("nothing runs")
+    if any(service.name == DAEMON for service in services):
+        _stop_runs(settings, report)
     _stop(services, settings, report)
     return services
 
@@ -157,25 +171,25 @@ def _launches(settings: Settings, repo_root: Path) -> list[_Launch]:
             "dagster-webserver",
             ["-m", "dagster_webserver", "--host", HOST, "--port", str(dagster), *workspace],
             dagster,
-            lambda _: _graph_is_loaded(dagster),
+            lambda _: graph_is_loaded(dagster),
         ),
         _Launch(
-            "dagster-daemon",
+            DAEMON,
             ["-m", "dagster._daemon", "run", *workspace],
             None,
-            lambda started: _daemons_beat_since(dagster, started),
+            lambda started: daemons_beat_since(dagster, started),
         ),
         _Launch(
             "mlflow",
             ["-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow), "--workers", "1", *store],
             mlflow,
-            lambda _: _answers(mlflow, "/health"),
+            lambda _: answers(mlflow, "/health"),
         ),
         _Launch(
             "reports",
             ["-m", "http.server", str(reports), "--bind", HOST, "--directory", str(settings.reports_dir)],
             reports,
-            lambda _: _answers(reports, "/"),
+            lambda _: answers(reports, "/"),
         ),
     ]
 
@@ -256,6 +270,47 @@ def _stop(services: list[Service], settings: Settings, report: Callable[[str], N
         report(f"{service.name} ended (process {service.pid})")
 
 
+def _stop_runs(settings: Settings, report: Callable[[str], None]) -> None:
+    """Have the daemon's runs end as cancelled, wait for the step that is at work, and write down which they were."""
+    runs = _daemons_runs(settings)
+    if not runs:
+        return
+    for run in runs:
+        report(f"stopping `{run.job}`, at work since {run.since:%H:%M:%S} UTC: its step may end first")
+    file = settings.dagster_home / STOPPED_RUNS
+    file.write_text(json.dumps([run.run_id for run in runs]), encoding="utf-8")
+    began = reported = time.monotonic()
+    while (left := _daemons_runs(settings)) and time.monotonic() - began < RUN_STOP_SECONDS:
+        unasked = [run.run_id for run in left if not run.is_stopping]  # one that is only starting takes no notice yet
+        if unasked and not cancel_runs(settings.dagster_port, unasked, at_once=False):
+            report(f"Dagster's webserver does not answer: {len(unasked)} run(s) end with their process")
+            return
+        if time.monotonic() - reported > REPORT_EVERY_SECONDS:
+            reported = time.monotonic()
+            jobs = ", ".join(f"`{run.job}`" for run in left)
+            report(f"waiting for {jobs} … {reported - began:.0f} s of at most {RUN_STOP_SECONDS:.0f} s")
+        time.sleep(5 * POLL_SECONDS)
+    if left:
+        cancel_runs(settings.dagster_port, [run.run_id for run in left], at_once=True)
+    for run in runs:
+        if was_cancelled(settings, run.run_id):
+            report(f"stopped `{run.job}`: `storecast up` goes on with it")
+
+
+def _daemons_runs(settings: Settings) -> list[RunAtWork]:
+    return [run for run in runs_at_work(settings) if run.is_daemons]
+
+
+def _go_on_with_stopped_runs(settings: Settings, report: Callable[[str], None]) -> None:
+    file = settings.dagster_home / STOPPED_RUNS
+    if not file.exists():
+        return
+    for run_id in filter(partial(was_cancelled, settings), json.loads(file.read_text(encoding="utf-8"))):
+        is_taken = go_on(settings.dagster_port, run_id)
+        report(f"going on with run {run_id}" if is_taken else f"run {run_id} could not be started again: see the UI")
+    file.unlink()
+
+
 def _lives(service: Service, settings: Settings) -> bool:
     """Tell whether the service or one of the processes it has brought forth is there."""
     with suppress(ChildProcessError):  # started by another process, which reaps it
@@ -321,47 +376,6 @@ def _refusal(port: int | None) -> OSError | None:
         except OSError as error:
             return error
     return None
-
-
-def _answers(port: int, path: str) -> bool:
-    return _ask(port, "GET", path) is not None
-
-
-def _graph_is_loaded(port: int) -> bool:
-    """Tell whether the webserver has the graph; raises `ServiceError` with Python's message where it does not load."""
-    answer = _ask(port, "POST", "/graphql", {"query": GRAPH})
-    if answer is None:
-        return False
-    locations = json.loads(answer)["data"]["workspaceOrError"]["locationEntries"]
-    for location in locations:
-        error = location["locationOrLoadError"] or {}
-        if "message" in error:
-            told = "\n".join(each["message"].strip() for each in (error, *error["causes"]))
-            message = f"the asset graph does not load: {told}"
-            raise ServiceError(message)
-    return all(location["loadStatus"] == "LOADED" for location in locations)
-
-
-def _daemons_beat_since(port: int, moment: float) -> bool:
-    answer = _ask(port, "POST", "/graphql", {"query": DAEMON_HEARTBEATS})
-    if answer is None:
-        return False
-    daemons = json.loads(answer)["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
-    return all((daemon["lastHeartbeatTime"] or 0) > moment for daemon in daemons if daemon["required"])
-
-
-def _ask(port: int, method: str, path: str, question: dict[str, str] | None = None) -> bytes | None:
-    """Return the body of a good answer, None where there is none yet; no proxy comes between."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=10)
-    try:
-        body = None if question is None else json.dumps(question)
-        connection.request(method, path, body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.read() if answer.status == http.client.OK else None
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
 
 
 def _tail(service: Service) -> str:

@@ -1,23 +1,34 @@
 """Every setting of Storecast in one typed object.
 
 Read in this order, the later one wins: the defaults below, `storecast.toml`, the data folder's `shop.json` (which shop
-it was first filled from, written by `storecast run`), `STORECAST_*` variables, arguments. Secrets are not settings:
-they stay in the environment.
+it was first filled from, written by `storecast run`), `STORECAST_*` variables, arguments. Unknown names are refused.
+Zone, currency and country are the source's; no one else sets them. Secrets are not settings: they stay in the
+environment, and no error shows a value that may be one.
 """
 
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 SHOP_FILE = "shop.json"
 PREFIX = "STORECAST_"
+SOURCE_FACTS = ("timezone", "currency", "country")
+"""Settings that the source decides: they come from it, or from the `shop.json` that was written with it."""
+OTHER_VARIABLES = ("alert_urls", "warehouse")
+"""Variables with our prefix that are no settings: the receivers of alerts, which are secrets, and dbt's place."""
+OF_TESTS = ("STORECAST_TEST_", "STORECAST_PROOF_")
+UNSAFE_IN_A_DATA_FOLDER = "%?#"
+"""Characters with a meaning in addresses of databases, as which MLflow and Dagster keep paths in the data folder."""
 
 QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "yes",
@@ -35,7 +46,9 @@ QUIET = {
 class Settings(BaseSettings):
     """What a run depends on besides its data; immutable once read."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(default=Path("data"), description="All that a run writes lies below it.")
 
@@ -43,9 +56,9 @@ class Settings(BaseSettings):
     source_path: Path | None = Field(default=None, description="Folder of the source files; the demo makes its own.")
     source_config: Path | None = Field(default=None, description="Mapping of a user's own files, for source `files`.")
     product_limit: int | None = Field(default=None, ge=1, description="Only the first N products (source `m5`).")
-    timezone: str = Field(default="Europe/Berlin", description="The shop's zone: decides on which day a sale falls.")
-    currency: str = "EUR"
-    country: str = Field(default="DE", description="Whose public holidays count, as an ISO 3166 code.")
+    timezone: str = Field(default="Europe/Berlin", description="The source's: decides on which day a sale falls.")
+    currency: str = Field(default="EUR", description="The source's.")
+    country: str = Field(default="DE", description="The source's: whose public holidays count, an ISO 3166 code.")
 
     demo_products: int = Field(default=200, ge=1)
     demo_days: int = Field(default=730, ge=60)
@@ -102,9 +115,9 @@ class Settings(BaseSettings):
     alert_quarantine_share: float = Field(default=0.05, ge=0, le=1, description="Share of rows set aside, per entity.")
     alert_bias: float = Field(default=0.15, gt=0, description="Forecast less sold, over sold, in absolute value.")
 
-    dagster_port: int = 3000
-    mlflow_port: int = 5000
-    reports_port: int = 3001
+    dagster_port: int = Field(default=3000, ge=1, le=65_535)
+    mlflow_port: int = Field(default=5000, ge=1, le=65_535)
+    reports_port: int = Field(default=3001, ge=1, le=65_535)
 
     @field_validator("models", mode="before")
     @classmethod
@@ -116,6 +129,33 @@ class Settings(BaseSettings):
     def _from_anywhere(cls, path: Path | None) -> Path | None:
         """Make a path absolute: the data folder remembers it, and servers are started from elsewhere."""
         return None if path is None else path.absolute()
+
+    @field_validator("data_dir")
+    @classmethod
+    def _plain(cls, path: Path) -> Path:
+        unsafe = sorted({sign for sign in str(path) if sign in UNSAFE_IN_A_DATA_FOLDER or not sign.isprintable()})
+        if unsafe:
+            message = (
+                f"the path holds {', '.join(map(repr, unsafe))}, which addresses of databases give another meaning: "
+                "choose a folder without"
+            )
+            raise ValueError(message)
+        return path
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in _zones():
+            message = "not a zone of the tz database; write e.g. 'Europe/Berlin'"
+            raise ValueError(message)
+        return zone
+
+    @model_validator(mode="after")
+    def _one_server_a_port(self) -> Self:
+        if len({self.dagster_port, self.mlflow_port, self.reports_port}) < len(("dagster", "mlflow", "reports")):
+            message = "dagster_port, mlflow_port and reports_port must differ: each server needs a port of its own"
+            raise ValueError(message)
+        return self
 
     @property
     def warehouse_path(self) -> Path:
@@ -190,18 +230,24 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
 
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def load_settings(*, config: Path = Path("storecast.toml"), **arguments: Any) -> Settings:
     """Read the settings from their four places; an argument that is None is not given.
 
-    Raises `ValueError` naming the file where one of them is not TOML, and else the setting, its value and the place it
-    came from.
+    Raises `ValueError` naming the file where one of them cannot be read, each name that is no setting with the nearest
+    one, and else the setting, its value and the place it came from.
     """
     from_arguments = {name: value for name, value in arguments.items() if value is not None}
     from_config = _read_toml(config)
+    _refuse_unknown(config, from_config)
     from_variables = {name for name in Settings.model_fields if _variable(name) in os.environ}
     data_dir = from_arguments.get("data_dir") or os.environ.get(_variable("data_dir")) or from_config.get("data_dir")
-    data_dir = Path(data_dir or "data").resolve()
-    from_shop = _read_shop(data_dir / SHOP_FILE)
+    data_dir = _resolved(Path(data_dir or "data"))
+    from_shop = read_shop(data_dir / SHOP_FILE)
     places = {
         **dict.fromkeys(from_config, str(config)),
         **dict.fromkeys(from_shop, str(data_dir / SHOP_FILE)),
@@ -212,19 +258,73 @@ def load_settings(*, config: Path = Path("storecast.toml"), **arguments: Any) ->
     try:
         return Settings(**{**from_files, **from_arguments, "data_dir": data_dir})
     except ValidationError as error:
-        raise ValueError(_explain(error, places)) from error
+        raise ValueError(_explain(error, places)) from None  # pydantic's own text may hold what is not to be shown
 
 
 def _variable(name: str) -> str:
     return f"{PREFIX}{name}".upper()
 
 
+def _resolved(data_dir: Path) -> Path:
+    """Return the folder's absolute path. Raises `ValueError` where its links lead in a circle."""
+    try:
+        data_dir.stat()
+    except FileNotFoundError:
+        pass  # a run makes it
+    except OSError as error:
+        message = f"the data folder {data_dir} cannot be used: {error.strerror}; name another one with --data-dir"
+        raise ValueError(message) from error
+    return data_dir.resolve()
+
+
+def _refuse_unknown(config: Path, from_config: Iterable[str]) -> None:
+    """Raise `ValueError` for names that are no settings, by which something was meant; values are never shown."""
+    found = [f"{config}: {told}" for told in _strangers(from_config, {name: name for name in _own_settings()})]
+    given = [name for name in os.environ if name.upper().startswith(PREFIX) and not name.startswith(OF_TESTS)]
+    variables = {name: _variable(name) for name in (*_own_settings(), *OTHER_VARIABLES)}
+    found += [f"environment: {told}" for told in _strangers(given, variables)]
+    if found:
+        raise ValueError("; ".join(found))
+
+
+def _own_settings() -> list[str]:
+    return [name for name in Settings.model_fields if name not in SOURCE_FACTS]
+
+
+def _strangers(names: Iterable[str], known: Mapping[str, str]) -> Iterator[str]:
+    """Say of each name that is none of the known ones, by how those are spelled here, what to do instead."""
+    for name in sorted(set(names) - set(known.values())):
+        meant = name.upper().removeprefix(PREFIX).lower()
+        if meant in SOURCE_FACTS:
+            yield f"{name} is not to be set: the source decides it; for your own files the mapping does"
+        elif meant in OTHER_VARIABLES:
+            yield f"{name} is no setting: set {_variable(meant)} in the environment; it is read nowhere else"
+        else:
+            [nearest] = get_close_matches(meant, known, n=1, cutoff=0.0)
+            yield f"{name} is no setting; did you mean {known[nearest]}?"
+
+
 def _explain(error: ValidationError, places: Mapping[str, str]) -> str:
-    problems = [(str(problem["loc"][0]), problem["input"], problem["msg"]) for problem in error.errors()]
-    return "; ".join(
-        f"setting {name} = {value!r} from {places.get(name, 'the defaults')}: {message}"
-        for name, value, message in problems
-    )
+    told = []
+    for problem in error.errors():
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"]:
+            name = str(problem["loc"][0])
+            shown = "" if problem["type"] == "extra_forbidden" else _shown(problem["input"])
+            message = f"setting {name}{shown} from {places.get(name, 'the defaults')}: {message}"
+        told.append(message)
+    return "; ".join(told)
+
+
+def _shown(value: object) -> str:
+    """Write a value down, unless it may hold a password, as an address may.
+
+    >>> _shown(91), _shown("ray://shop:secret@cluster:10001")
+    (' = 91', ' (not shown)')
+    """
+    text = str(value)
+    may_be_secret = "://" in text or "@" in text or not isinstance(value, str | int | float | date | Path)
+    return " (not shown)" if may_be_secret else f" = {text if isinstance(value, Path) else value!r}"
 
 
 def process_environment(settings: Settings) -> dict[str, str]:
@@ -248,5 +348,24 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ValueError(message) from error
 
 
-def _read_shop(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def read_shop(path: Path) -> dict[str, Any]:
+    """Return what a data folder's `shop.json` says, nothing where there is none.
+
+    Raises `ValueError` naming the file where it is damaged.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(_damaged(path, str(error))) from error
+    if not isinstance(fields, dict):
+        raise ValueError(_damaged(path, "it holds no names with values"))
+    return fields
+
+
+def _damaged(path: Path, why: str) -> str:
+    return (
+        f"{path} is damaged ({why}): remove it, then `storecast run` with the source that the folder was filled from "
+        "writes it anew"
+    )

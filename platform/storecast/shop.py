@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from storecast.settings import SHOP_FILE, Settings
+from storecast.ingestion.sources import resolve_source
+from storecast.settings import SHOP_FILE, SOURCE_FACTS, Settings, load_settings, process_environment, read_shop
 
 IDENTITY = ("source", "source_path", "source_config", "product_limit")
-BOUND = (*IDENTITY, "timezone", "currency", "country")
+BOUND = (*IDENTITY, *SOURCE_FACTS)
 ALERTING = ("alert_repeat_hours", "alert_stale_hours", "alert_quarantine_share", "alert_bias")
 PLACES = ("data_dir", "dagster_port", "mlflow_port", "reports_port", "fit_processes")
 PATIENCE = ("lease_timeout_seconds", "run_timeout_hours", "fresh_hours")
@@ -20,6 +22,19 @@ class OtherShopError(ValueError):
 
 class StageError(RuntimeError):
     """A stage of the main job failed; the message names the step and what it said."""
+
+
+def with_source_facts(settings: Settings) -> Settings:
+    """Return the settings with the zone, currency and country of the source, which alone decides them."""
+    source = resolve_source(settings)
+    return settings.model_copy(update={fact: getattr(source, fact) for fact in SOURCE_FACTS})
+
+
+def settings_of_environment() -> Settings:
+    """Return the settings of the data folder that the environment names, for this process and those it starts."""
+    settings = with_source_facts(load_settings())
+    os.environ.update(process_environment(settings))
+    return settings
 
 
 def bind(settings: Settings) -> None:
@@ -47,10 +62,9 @@ def refuse_another_shop(settings: Settings) -> None:
 
 def holds_another_shop(settings: Settings) -> bool:
     """Tell whether the data folder is bound to another source than the settings name."""
-    path = settings.data_dir / SHOP_FILE
-    if not path.exists():
+    bound = read_shop(settings.data_dir / SHOP_FILE)
+    if not bound:
         return False
-    bound = json.loads(path.read_text(encoding="utf-8"))
     wanted = json.loads(settings.model_dump_json(include=set(IDENTITY)))
     return any(bound.get(name) != wanted[name] for name in IDENTITY)
 

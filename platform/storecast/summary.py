@@ -1,7 +1,8 @@
 """What a run says at its end: rows, products, accuracy by level, and where to look next."""
 
 from storecast.settings import Settings
-from storecast.warehouse import Warehouse
+from storecast.warehouse import PublishedCopy, Tables
+from storecast.warehouse.published import ask_newest
 
 ROWS = """
 select sum(rows_in) as rows_in, sum(rows_silver) as kept, sum(rows_quarantined) as quarantined,
@@ -41,6 +42,8 @@ select kind, severity, count(*) as incidents, min(opened_at) as opened_at, min_b
        min_by(message, opened_at) as message, min_by(next_step, opened_at) as next_step
 from ops.alerts where resolved_at is null group by kind, severity order by severity, opened_at, kind
 """
+MISSING = "select message, next_step from ops.data_gaps"
+MOST_MISSING = 10
 VERSIONS = """
 select alias, model_version, origin_date from ops.registered_models where alias is not null
 order by alias <> 'champion', alias
@@ -48,16 +51,26 @@ order by alias <> 'champion', alias
 LEVELS = ("product_channel", "product", "category", "channel", "total")
 
 
-def of(warehouse: Warehouse, settings: Settings) -> str:
-    """Return the summary of what the data folder holds now."""
-    if not warehouse.exists("gold.demand_forecasts"):
+def of(settings: Settings) -> str:
+    """Return the summary of what is published, and of what is wrong at this moment; nothing is waited for."""
+    published = PublishedCopy.of(settings)
+    incidents, _ = ask_newest(settings, _incidents)
+    if not published.exists("gold.demand_forecasts"):
         nothing_yet = f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
-        return "\n".join([nothing_yet, *_incidents(warehouse)])
-    parts = [_rows(warehouse), _products(warehouse), *_versions(warehouse), "", _accuracy(warehouse), *_live(warehouse)]
-    return "\n".join([*parts, *_incidents(warehouse), "", _next(settings)])
+        return "\n".join([nothing_yet, *_missing(published), *incidents])
+    parts = [
+        _rows(published),
+        *_missing(published),
+        _products(published),
+        *_versions(published),
+        "",
+        _accuracy(published),
+        *_live(published),
+    ]
+    return "\n".join([*parts, *incidents, "", _next(settings)])
 
 
-def _rows(warehouse: Warehouse) -> str:
+def _rows(warehouse: Tables) -> str:
     row = warehouse.read(ROWS).iloc[0]
     return (
         f"Rows in {row.rows_in:,.0f}: kept {row.kept:,.0f}, quarantined {row.quarantined:,.0f}, "
@@ -65,7 +78,18 @@ def _rows(warehouse: Warehouse) -> str:
     )
 
 
-def _products(warehouse: Warehouse) -> str:
+def _missing(tables: Tables) -> list[str]:
+    """Return what is missing of the data, a line each."""
+    if not tables.exists("ops.data_gaps"):  # the folder of an earlier version
+        return []
+    gaps = tables.read(MISSING)
+    lines = [f"  {row.message}; next: {row.next_step}" for row in gaps.head(MOST_MISSING).itertuples()]
+    if len(gaps) > MOST_MISSING:
+        lines.append(f"  and {len(gaps) - MOST_MISSING:,} more in ops.data_gaps")
+    return ["Missing:", *lines] if lines else []
+
+
+def _products(warehouse: Tables) -> str:
     row = warehouse.read(FORECAST).iloc[0]
     return (
         f"Forecast {row.products:,} products in {row.series:,} series, {row.first_date:%Y-%m-%d} to "
@@ -73,16 +97,16 @@ def _products(warehouse: Warehouse) -> str:
     )
 
 
-def _versions(warehouse: Warehouse) -> list[str]:
+def _versions(warehouse: Tables) -> list[str]:
     """Return which version of the model forecasts, and which others are beside it."""
     if not warehouse.exists("ops.promotions"):  # the folder of an earlier version
         return []
     known = warehouse.read(VERSIONS).itertuples()
     told = [f"{row.alias} is version {row.model_version}, trained to {row.origin_date:%Y-%m-%d}" for row in known]
-    return [f"Models: {'; '.join(told)}."]
+    return [f"Models: {'; '.join(told) or 'none is registered, the next `storecast run` trains'}."]
 
 
-def _accuracy(warehouse: Warehouse) -> str:
+def _accuracy(warehouse: Tables) -> str:
     table = warehouse.read(ACCURACY).set_index(["level", "model"])
     first, last = table.first_date.min(), table.last_date.max()
     head = (
@@ -100,7 +124,7 @@ def _accuracy(warehouse: Warehouse) -> str:
     return "\n".join(lines)
 
 
-def _live(warehouse: Warehouse) -> list[str]:
+def _live(warehouse: Tables) -> list[str]:
     """What became of published forecasts of which sales have arrived in the last four weeks, if any have."""
     if not warehouse.exists("ops.published_forecasts"):  # the folder of an earlier version
         return []
@@ -120,7 +144,7 @@ def _live(warehouse: Warehouse) -> list[str]:
     ]
 
 
-def _incidents(warehouse: Warehouse) -> list[str]:
+def _incidents(warehouse: Tables) -> list[str]:
     """Return what is wrong now, a line and a next step for each kind, as the last look has found it."""
     lines = []
     for row in warehouse.read(OPEN_INCIDENTS).itertuples() if warehouse.exists("ops.alerts") else ():

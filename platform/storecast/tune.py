@@ -9,6 +9,7 @@ from storecast.definitions import compose
 from storecast.forecasting.registry import REGISTRY, models_named
 from storecast.services import write_instance_config
 from storecast.settings import Settings
+from storecast.shop import with_source_facts
 from storecast.warehouse import Lease, Warehouse
 
 ASSET = "ops__tuned_parameters"
@@ -24,7 +25,7 @@ def tune_model(
     `LeaseError` where another search is under way in the folder, and `StageError` where the search fails.
     """
     require_tunable(model)
-    warehouse = Warehouse(settings.warehouse_path, settings.lease_timeout_seconds)
+    warehouse = Warehouse.of(settings)
     if not warehouse.exists("gold.daily_demand"):
         raise FileNotFoundError(f"{settings.data_dir} holds no demand yet: `storecast run` loads it")
     config = {"model": model, "minutes": minutes} | ({} if trials is None else {"trials": trials})
@@ -32,7 +33,10 @@ def tune_model(
         write_instance_config(settings)
         report(f"Tuning {model} for {minutes:g} minutes on the back-test's selection origins …")
         automation.run_stages(
-            compose(settings), ["tune"], starter=automation.TUNING_CLI, configs={ASSET: {"config": config}}
+            compose(with_source_facts(settings)),
+            ["tune"],
+            starter=automation.TUNING_CLI,
+            configs={ASSET: {"config": config}},
         )
     [found] = warehouse.read(FOUND_SQL, [model]).to_dict("records")
     report(in_words(found))

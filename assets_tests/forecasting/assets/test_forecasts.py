@@ -47,7 +47,7 @@ def test_forecasts_are_the_same_however_many_partitions_are_held_in_memory(
     results = backtest(panel, models_named(["window_average", "tsb"]), BacktestPlan(14, 2, 1)).of_split(c.SELECTION)
     scales = fit_interval_scales(results.actual, champion_backtests(results, policy), results.classes)
     tables = {
-        "gold.daily_demand": daily_demand.assign(is_in_stock=True),
+        "gold.daily_demand": daily_demand.assign(is_in_stock=True, is_recorded=True),
         "gold.planned_drivers": planned_drivers,
         "silver.products": products.assign(seller_id="s"),
         "ops.product_partitions": pd.DataFrame({"product_id": ids, "partition_key": ids}),

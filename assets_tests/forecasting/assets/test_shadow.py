@@ -85,7 +85,9 @@ def shop(tmp_path_factory, daily_demand, planned_drivers, products) -> Iterator[
         shop = Shop(settings, instance)
         opened = shop.warehouse.open()
         revenue = daily_demand["units"] * daily_demand["unit_price"]
-        opened.replace_table("gold.daily_demand", daily_demand.assign(revenue=revenue, is_in_stock=True))
+        opened.replace_table(
+            "gold.daily_demand", daily_demand.assign(revenue=revenue, is_in_stock=True, is_recorded=True)
+        )
         opened.replace_table("gold.planned_drivers", planned_drivers)
         opened.replace_table("silver.products", products.assign(seller_id="s"))
         shop.make(forecasts.product_partitions)

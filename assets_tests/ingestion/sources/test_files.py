@@ -119,6 +119,10 @@ def test_values_that_do_not_parse_are_quarantined_by_column_value_file_and_row(s
         (lines("*.csv"), HEAD.replace("EUR", "Euro"), "currency: String should match pattern"),
         (lines("../*.csv"), HEAD, "feeds 1 files: Value error, files '../\\*.csv' leaves the folder"),
         (lines("*.csv", 'encoding = "klingon"'), HEAD, "feeds 1 encoding: Value error, encoding 'klingon' is unknown"),
+        (lines("*.csv", 'encoding = "rot13"'), HEAD, "encoding 'rot13' is unknown, or none in which files are written"),
+        (lines("*.csv", 'encoding = "zlib"'), HEAD, "encoding 'zlib' is unknown, or none in which files are written"),
+        (lines("*.csv", 'encoding = "unicode_escape"'), HEAD, "encoding 'unicode_escape' is unknown, or none"),
+        (lines("*.csv", 'encoding = "undefined"'), HEAD, "encoding 'undefined' is unknown, or none"),
         (
             lines("*.csv").replace("quantity", "qty"),
             HEAD,
@@ -132,6 +136,18 @@ def test_values_that_do_not_parse_are_quarantined_by_column_value_file_and_row(s
         (lines("*.csv").replace("channel", "country"), HEAD, "order_lines needs channel: map a column to it"),
         (lines("*.csv", 'delimeter = ";"'), HEAD, "feeds 1 delimeter: Extra inputs are not permitted"),
         (lines("*.csv") * 2, HEAD, "two feeds are called till"),
+        (lines("*.csv", 'price_is = "sum"'), HEAD, "feeds 1 price_is: Input should be 'unit' or 'line_total'"),
+        (lines("*.csv", 'discount = { column = "off" }'), HEAD, "feeds 1 discount of: Field required"),
+        (
+            lines("*.csv", 'tax = { is = "included" }'),
+            HEAD,
+            "feeds 1 tax: Value error, tax needs a `column` or a `rate`",
+        ),
+        (
+            lines("*.csv", 'selling_locations = ["A"]'),
+            HEAD,
+            "feeds 1: Value error, selling_locations is a key of inventory_levels, not of order_lines: take it out",
+        ),
         ("[[feeds", HEAD, "Expected ']]'"),
     ],
 )

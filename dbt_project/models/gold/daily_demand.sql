@@ -15,7 +15,9 @@ empty_shelves as (
         product_id,
         date
     from {{ ref('inventory_levels') }}
-    where on_hand_units = 0
+    where is_selling = 'yes'
+    group by product_id, date
+    having sum(on_hand_units) <= 0
 ),
 
 demand as (
@@ -27,10 +29,12 @@ demand as (
         last_value(sold_days.unit_price ignore nulls) over (
             partition by offers.product_id, offers.channel order by offers.date
         ) as paid_price,
-        empty_shelves.date is null as is_in_stock
+        empty_shelves.date is null as is_in_stock,
+        unrecorded_days.date is null as is_recorded
     from offers
     left join sold_days using (product_id, channel, date)
     left join empty_shelves using (product_id, date)
+    left join {{ ref('unrecorded_days') }} as unrecorded_days using (channel, date)
 )
 
 select
@@ -43,6 +47,7 @@ select
     is_on_promotion,
     discount_share,
     is_in_stock,
+    is_recorded,
     offer_price is not null as is_price_planned,
     has_event,
     event_name

@@ -15,12 +15,12 @@ returned as (
     select
         product_id,
         channel,
-        order_date as date,
-        -{{ exact_sum('quantity * unit_price') }} as returned_revenue,
-        -{{ exact_sum('quantity') }} as returned_units
-    from {{ ref('order_lines') }}
-    where line_type = 'return'
-    group by product_id, channel, order_date
+        return_date as date,
+        {{ exact_sum('units * unit_price') }} as returned_revenue,
+        {{ exact_sum('units') }} as returned_units
+    from {{ ref('returned_lines') }}
+    where return_date <= (select last_day.date from {{ ref('last_whole_day') }} as last_day)
+    group by product_id, channel, return_date
 )
 
 select

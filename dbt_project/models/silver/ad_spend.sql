@@ -1,19 +1,11 @@
 with
 
-latest as (
-    {{ keep_last('stg_ad_spend', ['date', 'ad_channel', 'campaign']) }}
+totals as (
+    {{ added_up('stg_ad_spend', ['date', 'ad_channel', 'campaign'], {
+        'spend': sum_of('spend'),
+        'impressions': 'sum(impressions)::bigint',
+        'clicks': 'sum(clicks)::bigint',
+    }) }}
 )
 
-select
-    date,
-    ad_channel,
-    campaign,
-    spend,
-    impressions,
-    clicks,
-    source,
-    file_sha256,
-    row_number,
-    delivered_at,
-    loaded_at
-from latest
+select * from totals

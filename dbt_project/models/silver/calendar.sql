@@ -8,9 +8,11 @@ loaded_days as (
 
 span as (
     select
-        min(date) as first_date,
-        max(date) as last_date
+        min(loaded_days.date) as first_date,
+        last_whole_day.date as last_date
     from loaded_days
+    cross join {{ ref('last_whole_day') }} as last_whole_day
+    group by last_whole_day.date
 ),
 
 days as (

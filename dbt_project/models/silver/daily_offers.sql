@@ -28,7 +28,9 @@ days as (
         calendar.is_loaded
     from series
     inner join calendar on series.first_sale_date <= calendar.date
-    where calendar.days_ahead <= {{ var('horizon_days') }}
+    where
+        calendar.days_ahead <= {{ var('horizon_days') }}
+        and series.first_sale_date <= calendar.date - calendar.days_ahead::integer
 ),
 
 -- a channel's own price list goes before the one of all channels

@@ -3,30 +3,18 @@
 {{ config(
     materialized='incremental',
     unique_key=key,
-    post_hook="{{ drop_departed('stg_daily_sales') }}",
+    post_hook="{{ drop_departed_keys('stg_daily_sales', ['product_id', 'channel', 'date']) }}",
 ) }}
 
 with
 
-{% if is_incremental() -%}
-changed_keys as (
-    {{ changed_keys('stg_daily_sales', key) }}
-),
-
-{% endif -%}
-latest as (
-    {{ keep_last('stg_daily_sales', key, among='changed_keys') }}
+totals as (
+    {{ added_up('stg_daily_sales', key, {
+        'units': sum_of('units'),
+        'unit_price': mean_price('unit_price', 'units'),
+    }) }}
 )
 
-select
-    product_id,
-    channel,
-    date,
-    units,
-    unit_price,
-    source,
-    file_sha256,
-    row_number,
-    delivered_at,
-    loaded_at
-from latest
+select totals.*
+from totals
+{{ unless_stored('totals', key + ['file_sha256', 'row_number', 'loaded_at', 'source_rows', 'units', 'unit_price']) }}

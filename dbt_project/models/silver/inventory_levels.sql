@@ -1,4 +1,4 @@
-{% set key = ['product_id', 'date'] %}
+{% set key = ['product_id', 'date', 'location'] %}
 
 {{ config(
     materialized='incremental',
@@ -8,23 +8,20 @@
 
 with
 
-{% if is_incremental() -%}
-changed_keys as (
-    {{ changed_keys('stg_inventory_levels', key) }}
-),
-
-{% endif -%}
 latest as (
-    {{ keep_last('stg_inventory_levels', key, among='changed_keys') }}
+    {{ keep_last('stg_inventory_levels', key, then_by='counted_at') }}
 )
 
 select
-    product_id,
-    date,
-    on_hand_units,
-    source,
-    file_sha256,
-    row_number,
-    delivered_at,
-    loaded_at
+    latest.product_id,
+    latest.date,
+    latest.on_hand_units,
+    latest.location,
+    latest.is_selling,
+    latest.source,
+    latest.file_sha256,
+    latest.row_number,
+    latest.delivered_at,
+    latest.loaded_at
 from latest
+{{ unless_stored('latest', key + ['file_sha256', 'row_number', 'loaded_at']) }}

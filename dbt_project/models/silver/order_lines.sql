@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     unique_key='order_line_id',
-    post_hook="{{ drop_departed('stg_order_lines') }}",
+    post_hook="{{ drop_replaced_lines('surviving_lines') }}",
 ) }}
 
 with
@@ -10,9 +10,13 @@ cancelled_orders as (
     select * from {{ ref('cancelled_orders') }}
 ),
 
+surviving_lines as (
+    {{ rows_of('stg_order_lines', 'surviving_lines') }}
+),
+
 {% if is_incremental() -%}
 changed_lines as (
-    {{ changed_keys('stg_order_lines', ['order_line_id']) }}
+    {{ changed_lines('surviving_lines') }}
     union
     select stored.order_line_id
     from {{ this }} as stored
@@ -21,23 +25,19 @@ changed_lines as (
 ),
 
 affected_lines as (
-    {{ with_mirror_images('changed_lines', 'stg_order_lines') }}
+    {{ with_mirror_images('changed_lines', 'surviving_lines') }}
 ),
 
 {% endif -%}
-latest_lines as (
-    {{ keep_last('stg_order_lines', ['order_line_id'], among='affected_lines') }}
-),
-
 lines as (
     select
-        latest_lines.*,
-        {{ shop_date('latest_lines.ordered_at') }} as order_date,
+        surviving_lines.*,
+        {{ shop_date('surviving_lines.ordered_at') }} as order_date,
         cancelled_orders.order_id is not null as is_order_cancelled,
-        coalesce(latest_lines.status, '') = 'cancelled'
-        or (latest_lines.source = 'online_retail_ii' and latest_lines.order_id like 'C%') as is_cancellation
-    from latest_lines
+        coalesce(surviving_lines.status, '') = 'cancelled' as is_cancellation
+    from surviving_lines
     left join cancelled_orders using (order_id)
+    {{ only_in('affected_lines', 'order_line_id') }}
 ),
 
 voided_lines as (
@@ -59,16 +59,13 @@ select
     lines.status,
     lines.country,
     lines.currency,
+    lines.discount,
+    lines.tax,
+    lines.updated_at,
+    lines.returned_at,
     lines.order_date,
     lines.is_order_cancelled,
-    case
-        when non_products.product_id is not null then 'charge'
-        when lines.unit_price = 0 then 'adjustment'
-        when voided_lines.order_line_id is not null then 'voided'
-        when lines.quantity < 0 then 'return'
-        when lines.status = 'cancelled' or lines.is_order_cancelled then 'voided'
-        else 'sale'
-    end as line_type,
+    {{ line_type() }} as line_type,
     lines.source,
     lines.file_sha256,
     lines.row_number,
@@ -76,4 +73,4 @@ select
     lines.loaded_at
 from lines
 left join voided_lines using (order_line_id)
-left join {{ ref('non_products') }} as non_products using (source, product_id)
+left join {{ ref('non_products') }} as non_products using (product_id)

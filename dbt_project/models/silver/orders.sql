@@ -29,9 +29,9 @@ orders as (
         coalesce(headers.seller_id, orders_from_lines.seller_id) as seller_id,
         case
             when headers.status is not null then headers.status
-            when orders_from_lines.status is not null then orders_from_lines.status
             when orders_from_lines.is_voided then 'cancelled'
             when orders_from_lines.is_return then 'returned'
+            when orders_from_lines.status is not null then orders_from_lines.status
             else 'placed'
         end as status,
         coalesce(headers.country, orders_from_lines.country, '{{ var("country") }}') as country,

@@ -15,10 +15,16 @@ sold_in_orders as (
     group by product_id
 ),
 
+sold_totals as (
+    select daily_sales.*
+    from {{ ref('daily_sales') }} as daily_sales
+    anti join {{ ref('non_products') }} using (product_id)
+    where daily_sales.units > 0
+),
+
 sold_in_totals as (
     select distinct product_id
-    from {{ ref('daily_sales') }}
-    where units > 0
+    from sold_totals
 )
 
 select

@@ -14,6 +14,13 @@ order_days as (
     group by product_id, channel, order_date
 ),
 
+sold_totals as (
+    select daily_sales.*
+    from {{ ref('daily_sales') }} as daily_sales
+    anti join {{ ref('non_products') }} using (product_id)
+    where daily_sales.units > 0
+),
+
 total_days as (
     select
         product_id,
@@ -23,8 +30,7 @@ total_days as (
         coalesce(units * unit_price, 0) as revenue,
         if(unit_price is null, units, 0) as unpriced_units,
         unit_price
-    from {{ ref('daily_sales') }}
-    where units > 0
+    from sold_totals
 ),
 
 movements as (

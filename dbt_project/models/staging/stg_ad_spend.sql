@@ -11,6 +11,7 @@ typed as (
         row_number,
         delivered_at,
         loaded_at,
+        coalesce(occurrence, 1) = 0 as is_copy,
         try_cast(date as date) as date,
         ad_channel,
         campaign,

@@ -1,8 +1,8 @@
 """The champion against every other version that forecasts or shadows, on the very same series, origins and days.
 
 Each side is what was published where that version published it, and else what it said as a shadow. Losses are absolute
-errors in units; days that ended sold out are left out, and those of a feed that had stopped: its sales of 0 would speak
-for whoever forecasts less. The sums are those that the gate of the registry reads.
+errors in units; days that ended sold out or were not recorded are left out, and those of a feed that had stopped: its
+sales of 0 would speak for whoever forecasts less. The sums are those that the gate of the registry reads.
 """
 
 from typing import Final
@@ -67,7 +67,7 @@ PAIRED_LOSSES: Final = f"""
     inner join challenger using ({KEYS})
     inner join gold.daily_demand as demand using (product_id, channel, date)
     left join classes using (product_id, channel)
-    where demand.is_in_stock and not exists (
+    where demand.is_in_stock and demand.is_recorded and not exists (
         select 1 from stopped where demand.date between stopped.change_date and stopped.report_date
         and (stopped.channel = demand.channel or scope = '{PORTFOLIO}')
     )

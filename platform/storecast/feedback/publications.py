@@ -12,6 +12,8 @@ from storecast.forecasting import contracts as c
 from storecast.registry.contracts import WITH_ALIAS_SQL
 
 SEASON: Final = 7
+LONGEST_GAP_WEEKS: Final = 9
+"""So far back a weekday that was recorded is looked for: after eight weeks of silence a channel has ended."""
 UNKNOWN: Final = "unknown"
 SERIES_KEYS: Final = (c.ORIGIN_DATE, c.PRODUCT_ID, c.CHANNEL)
 LEVEL_KEYS: Final = (c.ORIGIN_DATE, c.LEVEL, c.NODE)
@@ -20,12 +22,14 @@ IS_CURRENT: Final = f"{ORIGIN_SQL} = (select max(date) from gold.daily_demand)"
 """Whether the newest forecasts are from the last day loaded; else the plans they were made with have made way."""
 
 DEMAND: Final = f"""
-    select daily.product_id, daily.channel, daily.date, coalesce(lost.estimated_demand_units, daily.units) as units
+    select daily.product_id, daily.channel, daily.date,
+        case when daily.is_recorded then coalesce(lost.estimated_demand_units, daily.units) end as units
     from gold.daily_demand as daily
     left join gold.lost_demand as lost using (product_id, channel, date)
     where daily.date <= {ORIGIN_SQL}
 """
-"""Demand as the forecasters learn it: sales, and on days that ended sold out what would have been sold."""
+"""Demand as the forecasters learn it: sales, on days that ended sold out what would have been sold, null where nothing
+was recorded."""
 
 SERIES: Final = f"""
     select distinct forecasts.product_id, channel, coalesce(category, '{UNKNOWN}') as category,
@@ -66,13 +70,17 @@ FORECASTS: Final = f"""
         from ops.champions inner join ({WITH_ALIAS_SQL}) using (training_id)
     ),
     scales as ({scales_sql("demand", "product_id, channel")}),
-    last_week as (select * from demand where date > {ORIGIN_SQL} - {SEASON}),
+    last_week as (
+        select product_id, channel, isodow(date) as weekday, arg_max(units, date) as units
+        from demand where units is not null and date > {ORIGIN_SQL} - {SEASON * LONGEST_GAP_WEEKS}
+        group by product_id, channel, weekday
+    ),
     week_means as (
         select product_id, channel, {exact_sum("units")} / count(*) as units from last_week group by product_id, channel
     )
     select forecasts.* exclude (partition_key), series.category, series.seller_id,
         coalesce(classes.demand_class, 'new') as demand_class,
-        coalesce(last_week.units, week_means.units) as naive_units,
+        coalesce(last_week.units, week_means.units, 0) as naive_units,
         scales.rmsse_scale, scales.mase_scale, plans.unit_price, plans.is_price_planned,
         plans.is_on_promotion, plans.discount_share, plans.has_event, plans.event_name
     from gold.demand_forecasts as forecasts
@@ -82,7 +90,7 @@ FORECASTS: Final = f"""
     left join scales using (product_id, channel)
     left join week_means using (product_id, channel)
     left join last_week on forecasts.product_id = last_week.product_id and forecasts.channel = last_week.channel
-        and last_week.date = forecasts.origin_date - {SEASON - 1} + ((horizon_day - 1) % {SEASON})::int
+        and last_week.weekday = isodow(forecasts.date)
     where origin_date = {ORIGIN_SQL} and {IS_CURRENT}
 """
 """The forecasts of the newest origin with what was known: the columns of `PublishedForecasts`, but its edition."""
@@ -97,7 +105,7 @@ LEVEL_FORECASTS: Final = f"""
                 else 'total'
             end as level,
             coalesce(product_id, category, seller_id, channel, 'total') as node,
-            date, {exact_sum("units")} as units
+            date, if(count(*) = count(units), {exact_sum("units")}, null) as units
         from demand
         inner join series using (product_id, channel)
         group by grouping sets (

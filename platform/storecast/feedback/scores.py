@@ -50,7 +50,7 @@ SERIES_DAYS: Final = f"""
     select plan.*, demand.units
     from ({newest_sql("ops.published_forecasts", SERIES_KEYS, IS_OPEN)}) as plan
     inner join gold.daily_demand as demand using (product_id, channel, date)
-    where demand.is_in_stock
+    where demand.is_in_stock and demand.is_recorded
 """
 LEVEL_SUMS: Final = f"""
     select origin_date, horizon_day,
@@ -156,7 +156,7 @@ LIVE_SCORES: Final = f"""
         horizon, from_day, units
     from pooled
 """
-"""All scores that are not final, as of now: the columns of `ForecastAccuracy` but those in `VERSIONED`."""
+"""All scores that are not final, as of now: columns as in `ForecastAccuracy`, but `VERSIONED` and the error of skills."""
 
 
 def new_scores_sql() -> str:
@@ -165,7 +165,7 @@ def new_scores_sql() -> str:
     `$correction_days` says how long after its last day a horizon is scored anew, `$scored_at` is now, in UTC.
     """
     columns = [column for column in f.ForecastAccuracy.to_schema().columns if column not in VERSIONED]
-    content = [column for column in columns if column not in SCORE_KEYS]
+    content = [column for column in columns if column not in {*SCORE_KEYS, c.SKILL_ERROR}]
     kept = f"select * from gold.forecast_accuracy where split = '{f.LIVE}'"
     return f"""
         select *, (select max(date) from gold.daily_demand) as {f.AS_OF_DATE}, $scored_at::timestamp as {f.SCORED_AT}
@@ -174,10 +174,15 @@ def new_scores_sql() -> str:
 
 
 def all_scores_sql() -> str:
-    """SQL of all rows of `gold.forecast_accuracy`: back-tests, live scores as they were, and `new_scores_sql`'s."""
+    """SQL of all rows of `gold.forecast_accuracy`: back-tests, live scores as they were, and `new_scores_sql`'s.
+
+    Live scores have no error of their skill, nor have back-tests of an older Storecast.
+    """
     columns = ", ".join(f.ForecastAccuracy.to_schema().columns)
     return f"""
         select {columns} from (
+            select null::double as {c.SKILL_ERROR} where false
+            union all by name
             select *, '{f.WHOLE}' as {f.HORIZON}, 1 as {f.FROM_DAY}, 1 as {f.EDITION} from ops.backtest_accuracy
             union all by name
             select * from gold.forecast_accuracy where split = '{f.LIVE}'

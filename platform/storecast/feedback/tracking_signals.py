@@ -48,7 +48,7 @@ TRACKING_SIGNALS: Final = f"""
         from ({newest_sql("ops.published_forecasts", SERIES_KEYS, OF_ORIGINS)}) as plan
         inner join origins using (origin_date)
         inner join gold.daily_demand as demand using (product_id, channel, date)
-        where date <= until_date and demand.is_in_stock
+        where date <= until_date and demand.is_in_stock and demand.is_recorded
     ),
     errors as (
         select origin_date,

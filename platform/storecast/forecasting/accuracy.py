@@ -140,6 +140,7 @@ def _measures(
         c.MASE: metrics.mean_of_known(metrics.mase(actual, forecast, mase_scales[group])),
         c.MAPE: metrics.mape(actual, forecast) if level.name in AGGREGATES else float("nan"),
         c.SKILL: metrics.skill(error, metrics.wape(actual, scored.naive[place, group])),
+        c.SKILL_ERROR: metrics.skill_error(actual, forecast, scored.naive[place, group]),
     }
     return measures | _interval_measures(actual, None if quantiles is None else quantiles[place, group])
 

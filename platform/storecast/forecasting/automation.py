@@ -7,8 +7,7 @@ stay until a person or new data changes something: they open an incident in ops.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -18,13 +17,14 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from storecast.forecasting import contracts as c
 from storecast.forecasting import retraining_contracts as r
 from storecast.forecasting.assets import PRODUCTS
+from storecast.forecasting.assets.retraining import RETRAIN_JOB, retrain_products
 from storecast.forecasting.checks import WITHOUT_FORECAST_SQL, every_product_has_a_forecast
 from storecast.forecasting.retraining_requests import TABLE, WAITING_SQL
 from storecast.settings import Settings
 from storecast.warehouse import LeaseError, Warehouse
 from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
-FORECAST_JOB, RETRAIN_JOB = "forecast", "retrain"
+FORECAST_JOB = "forecast"
 LOOKS_EVERY_SECONDS = 10
 WAITING = [c.PARTITION_KEY, r.REPORT_DATE, r.CHANGE_DATE]
 PATIENCE_SECONDS = 10.0
@@ -88,15 +88,6 @@ def _unfinished(job: str) -> dg.RunsFilter:
     return dg.RunsFilter(job_name=job, statuses=UNFINISHED)
 
 
-@dataclass(frozen=True)
-class KeyRange:
-    """Partition keys that stand side by side in Dagster's order, and a name of what is asked of them."""
-
-    first_key: str
-    last_key: str
-    name: str
-
-
 def retrain_drifted(comes_first: Callable[[dg.DagsterInstance, Settings], str | None]) -> dg.SensorDefinition:
     """Return the sensor that starts `retrain` once for the partitions that ops.retraining_requests asks for.
 
@@ -109,55 +100,51 @@ def retrain_drifted(comes_first: Callable[[dg.DagsterInstance, Settings], str | 
         minimum_interval_seconds=LOOKS_EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts `retrain` once for the partitions that ops.retraining_requests asks for: those that "
-        "drifted, within a budget a day of data and a cool-down. Dagster runs ranges of keys: each that has no gap is "
-        "one run.",
+        "drifted, within a budget a day of data and a cool-down. One run takes them all.",
     )
     def sensor(context: dg.SensorEvaluationContext, settings: SettingsResource) -> dg.SensorResult | dg.SkipReason:
         """Request what was asked for and not done; all that is to be remembered is in tables and run keys."""
-        warehouse = Warehouse(settings.get().warehouse_path, PATIENCE_SECONDS)
+        warehouse = Warehouse.of(settings.get(), PATIENCE_SECONDS)
         try:
-            ranges = retraining_ranges(warehouse, context.instance)
-            first = comes_first(context.instance, settings.get()) if ranges else None
+            waiting = waiting_partitions(warehouse, context.instance)
+            first = comes_first(context.instance, settings.get()) if len(waiting) else None
         except LeaseError as error:
             return dg.SkipReason(f"busy, the next tick looks again: {error}")
-        if first or not ranges:
+        if first or waiting.empty:
             return dg.SkipReason(first or "no product waits for being trained anew")
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=own.name, tags=range_tags(own)) for own in ranges])
+        config = {"ops": retraining_config(waiting)}
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=request_name(waiting), run_config=config)])
 
     return sensor
 
 
-def retraining_ranges(warehouse: Warehouse, instance: dg.DagsterInstance) -> list[KeyRange]:
-    """Return the ranges of partition keys that wait for being trained anew; none before the first publication."""
+def waiting_partitions(warehouse: Warehouse, instance: dg.DagsterInstance) -> pd.DataFrame:
+    """Return the partitions that wait for being trained anew, columns `WAITING`; none before the first publication.
+
+    Keys that Dagster does not know are left out: their products are gone.
+    """
     if not warehouse.exists(TABLE):
-        return []
-    return key_ranges(warehouse.read(WAITING_SQL), instance.get_dynamic_partitions(PRODUCTS.name or ""))
+        return pd.DataFrame(columns=WAITING)
+    waiting = warehouse.read(WAITING_SQL)
+    known = set(instance.get_dynamic_partitions(PRODUCTS.name or ""))
+    return waiting.loc[waiting[c.PARTITION_KEY].isin(known), WAITING]
 
 
-def key_ranges(waiting: pd.DataFrame, order: Sequence[str]) -> list[KeyRange]:
-    """Cut waiting partitions where others lie between them in Dagster's order; rows as `WAITING_SQL` gives them.
+def retraining_config(waiting: pd.DataFrame) -> dict[str, Any]:
+    """Return the configuration of the run's one op: the keys of the waiting partitions."""
+    return {retrain_products.name: {"config": {"keys": waiting[c.PARTITION_KEY].tolist()}}}
 
-    A range's name is a hash of its keys, their report and their changes: the same request has the same name. Keys that
-    Dagster does not know are left out: their products are gone.
+
+def request_name(waiting: pd.DataFrame) -> str:
+    """Return a hash of the waiting keys, their report and their changes: the same request has the same name.
 
     >>> day = pd.Timestamp("2026-03-01")
-    >>> days = pd.DataFrame({"partition_key": ["b", "a", "d"], "report_date": day, "change_date": day})
-    >>> [(own.first_key, own.last_key) for own in key_ranges(days, ["a", "b", "c", "d"])]
-    [('a', 'b'), ('d', 'd')]
+    >>> asked = pd.DataFrame({"partition_key": ["b", "a"], "report_date": day, "change_date": day})
+    >>> request_name(asked) == request_name(asked.iloc[::-1]), request_name(asked) == request_name(asked.iloc[:1])
+    (True, False)
     """
-    changes = {key: f"{report} {change}" for key, report, change in waiting[WAITING].itertuples(index=False)}
-    places = [place for place, key in enumerate(order) if key in changes]
-    ranges = []
-    for _, group in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):
-        keys = [order[place] for _, place in group]
-        name = hashlib.sha256(repr([(key, changes[key]) for key in keys]).encode()).hexdigest()
-        ranges.append(KeyRange(keys[0], keys[-1], name))
-    return ranges
-
-
-def range_tags(own: KeyRange) -> dict[str, str]:
-    """Return the run tags that select the keys of a range."""
-    return {ASSET_PARTITION_RANGE_START_TAG: own.first_key, ASSET_PARTITION_RANGE_END_TAG: own.last_key}
+    asked = sorted((key, f"{report} {change}") for key, report, change in waiting[WAITING].itertuples(index=False))
+    return hashlib.sha256(repr(asked).encode()).hexdigest()
 
 
 SENSORS = [missing_forecasts]

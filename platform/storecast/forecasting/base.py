@@ -13,7 +13,8 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from storecast.forecasting.frames import followed_by, panel_from_frames, with_future
 from storecast.forecasting.intervals import residual_quantiles
-from storecast.forecasting.panel import FloatArray, IntArray, Panel, step_of
+from storecast.forecasting.panel import FloatArray, IntArray, Panel
+from storecast.forecasting.times import step_of
 from storecast.forecasting.unconstraining import unconstrained
 
 RESIDUAL_ORIGINS = 3

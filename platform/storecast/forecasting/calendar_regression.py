@@ -15,7 +15,8 @@ from scipy import sparse
 from storecast.forecasting import contracts as c
 from storecast.forecasting.events import is_event, rare_event_codes, rare_events, recurring_events
 from storecast.forecasting.level_corrections import ALL, Groups
-from storecast.forecasting.panel import FloatArray, IntArray, Panel, extended_times
+from storecast.forecasting.panel import FloatArray, IntArray, Panel
+from storecast.forecasting.times import extended_times
 
 WEEK: Final = 7
 MONTH: Final = 31

@@ -1,8 +1,4 @@
-"""The tables this room reads and publishes: every column name is spelled here and nowhere else.
-
-Columns are the pandas columns of the DuckDB tables of the same name, strict: one column more or less breaks the
-contract.
-"""
+"""The tables this room reads and publishes, strict: each column's name is spelled here and nowhere else."""
 
 from typing import Any, Final
 
@@ -22,6 +18,7 @@ UNIT_PRICE: Final = "unit_price"
 IS_ON_PROMOTION: Final = "is_on_promotion"
 DISCOUNT_SHARE: Final = "discount_share"
 IS_IN_STOCK: Final = "is_in_stock"
+IS_RECORDED: Final = "is_recorded"
 IS_PRICE_PLANNED: Final = "is_price_planned"
 HAS_EVENT: Final = "has_event"
 EVENT_NAME: Final = "event_name"
@@ -54,6 +51,7 @@ PINBALL: Final = "pinball"
 COVERAGE_90: Final = "coverage_90"
 COVERAGE_50: Final = "coverage_50"
 SKILL: Final = "skill_over_seasonal_naive"
+SKILL_ERROR: Final = "skill_error"
 TRAINING_ID: Final = "training_id"
 REASON: Final = "reason"
 PAYLOAD: Final = "payload"
@@ -260,6 +258,7 @@ class BacktestAccuracy(_Contract):
     coverage_90: float = _quantity(required=False, ge=0, le=1, description="Share of days within p05 to p95.")
     coverage_50: float = _quantity(required=False, ge=0, le=1, description="Share of days within p25 to p75.")
     skill_over_seasonal_naive: float = _quantity(required=False, le=1, description="1 less WAPE over seasonal naive's.")
+    skill_error: float = _quantity(required=False, ge=0, description="The skill's standard error, from whole weeks.")
 
 
 class Backtests(_Contract):
@@ -390,6 +389,7 @@ TABLES: Final = {
     "ops.interval_scales": IntervalScales,
     "ops.level_backtests": LevelBacktests,
     "ops.model_scores": ModelScores,
+    "ops.price_responses": FittedModels,
     "ops.product_partitions": ProductPartitions,
     "ops.tuned_parameters": TunedParameters,
 }

@@ -13,7 +13,8 @@ import pandas as pd
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.events import is_event, rare_event_codes, rare_events, recurring_events
-from storecast.forecasting.panel import FloatArray, Panel, carried_forward, extended_times
+from storecast.forecasting.panel import FloatArray, Panel, carried_forward
+from storecast.forecasting.times import extended_times
 
 FeatureArray = npt.NDArray[np.float32]
 Encoders = Mapping[str, Any]

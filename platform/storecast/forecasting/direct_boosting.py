@@ -9,22 +9,20 @@ import numpy as np
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.base import GlobalForecaster
-from storecast.forecasting.features import (
-    FEATURES,
-    UNIT_FEATURES,
-    FeatureArray,
-    FeatureSource,
-    encoders_of,
-)
+from storecast.forecasting.direct_forecast import DirectReading, relative_to_level, without_outliers
+from storecast.forecasting.features import FEATURES, FeatureArray, FeatureSource, encoders_of
 from storecast.forecasting.panel import FloatArray, Panel
 from storecast.forecasting.sampled_rows import SampledRows
+from storecast.forecasting.unconstraining import unconstrained
 
-LOWEST_LEVEL = 0.02
-"""Units a day below which a series' level is not told from nothing; keeps ratios to the level finite."""
 ORIGIN_STEP_DAYS = 14
-SALES_SHARE = 0.9
 RESPONSES: Final = {c.UNIT_PRICE: -1, "price_to_mean": -1, c.IS_ON_PROMOTION: 1, c.DISCOUNT_SHARE: 1}
 """Which way units may go with a driver: a dearer product never sells more, a promoted one never less."""
+
+TrainingRows = tuple[FeatureArray, FloatArray, FloatArray]
+"""Features, units and log levels."""
+DrawnRows = dict[tuple[float, ...], TrainingRows]
+"""The training rows made of one panel, by what decides them: how far back, how far ahead, outliers, how many, seed."""
 
 
 def responses(is_monotone: bool) -> list[int]:
@@ -73,33 +71,38 @@ class DirectBoosting(GlobalForecaster):
         return forecaster
 
     def _learn_panel(self, panel: Panel) -> None:
+        self._learn_rows(panel, self._training_rows(panel))
+
+    def fit_beside(self, panel: Panel, drawn: DrawnRows) -> Self:
+        """Fit on a panel as `fit_panel` does, from the rows that a model of equal draws has made of it before."""
+        self.panel_ = unconstrained(panel)
+        draws = (self.train_days, self.longest_step, self.outlier_factor, self.max_rows, self.seed)
+        if draws not in drawn:
+            drawn[draws] = self._training_rows(self.panel_)
+        self._learn_rows(self.panel_, drawn[draws])
+        return self
+
+    def _learn_rows(self, panel: Panel, rows: TrainingRows) -> None:
         self.encoders_ = encoders_of(panel)
-        features, units, offsets = self._training_rows(panel)
+        features, units, offsets = rows
         self.trees_ = ""
         if len(units) < 2 * self.min_rows_a_leaf or not units.any():
             return
         self.trees_ = self._trained(features, units, offsets)
 
-    def _without_outliers(self, panel: Panel) -> Panel:
-        sold = np.where(panel.units > 0, panel.units, np.nan)
-        has_sold = (panel.units > 0).any(axis=1)
-        caps = np.full(len(sold), np.inf)
-        caps[has_sold] = self.outlier_factor * np.nanquantile(sold[has_sold], SALES_SHARE, axis=1)
-        return panel.with_units(np.minimum(panel.units, caps[:, None]))
-
-    def _training_rows(self, panel: Panel) -> tuple[FeatureArray, FloatArray, FloatArray]:
+    def _training_rows(self, panel: Panel) -> TrainingRows:
         """Features, units and log levels of a sample of (origin, series, day ahead)."""
-        random = np.random.default_rng(self.seed)
+        encoders, random = encoders_of(panel), np.random.default_rng(self.seed)
         tasks = self._tasks(panel.days, random)
         sampled = SampledRows.drawn(panel.first_day, [known for known, _ in tasks], self.max_rows, random)
         features = np.empty((len(sampled), len(FEATURES)), np.float32)
         units, offsets = np.empty(len(sampled)), np.empty(len(sampled))
         for chunk, part in panel.chunks():
-            capped = self._without_outliers(part)
-            source = FeatureSource(capped, 0, self.encoders_, self.longest_step)
+            capped = without_outliers(part, self.outlier_factor)
+            source = FeatureSource(capped, 0, encoders, self.longest_step)
             for place, series, rows in sampled.among(chunk):
                 known, day = tasks[place]
-                features[rows], offsets[rows] = _relative(source.on_day(day, known, series))
+                features[rows], offsets[rows] = relative_to_level(source.on_day(day, known, series))
                 units[rows] = capped.units[series, day]
         return features, units, offsets
 
@@ -113,25 +116,5 @@ class DirectBoosting(GlobalForecaster):
         return tasks
 
     def _forecast_panel(self, panel: Panel, horizon: int) -> FloatArray:
-        forecast = np.zeros((len(panel.keys), horizon))
-        raw_scores = self._reader() if self.trees_ else None
-        for rows, part in panel.chunks():
-            source = FeatureSource(self._without_outliers(part), horizon, self.encoders_, self.longest_step)
-            every_one = np.arange(len(part.keys))
-            for step in range(horizon):
-                features, offsets = _relative(source.on_day(panel.days + step, panel.days, every_one))
-                forecast[rows, step] = np.exp((raw_scores(features) if raw_scores else 0.0) + offsets)
-            forecast[rows] *= np.any(part.units > 0, axis=1, keepdims=True)
-        return forecast
-
-
-def _relative(features: FeatureArray) -> tuple[FeatureArray, FloatArray]:
-    """Features with units as multiples of the series' level, and the logarithm of that level.
-
-    The level is the middle of the last 28 and 91 days' means.
-    """
-    place = FEATURES.index
-    level = np.maximum((features[:, place("mean_28")] + features[:, place("mean_91")]) / 2, LOWEST_LEVEL)
-    relative = features.copy()
-    relative[:, : len(UNIT_FEATURES)] /= level[:, None]
-    return relative, np.log(level.astype(np.float64))
+        reading = DirectReading(self.encoders_, self.longest_step, self.outlier_factor)
+        return reading.forecast(panel, horizon, self._reader() if self.trees_ else None)

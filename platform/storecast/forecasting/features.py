@@ -20,8 +20,8 @@ from storecast.forecasting.panel import (
     IntArray,
     Panel,
     carried_forward,
-    extended_times,
 )
+from storecast.forecasting.times import extended_times
 
 WINDOWS = (7, 28, 91, 182)
 WEEKDAY_WEEKS = (4, 8)
@@ -74,6 +74,8 @@ def encoders_of(panel: Panel) -> dict[str, dict[str, int]]:
 class FeatureSource:
     """Running sums over a panel from which the features of any day are differences.
 
+    All is held day by day, (days, series): the numbers of a day lie side by side.
+
     Parameters
     ----------
     panel : history, and drivers for as many days after it as `horizon`.
@@ -85,17 +87,21 @@ class FeatureSource:
     def __init__(self, panel: Panel, horizon: int, encoders: Encoders, longest_step: int) -> None:
         self._longest_step = longest_step
         self._first_day = panel.first_day
-        self._units = _widened(panel.units, horizon)
+        units = _by_day(panel.units, panel.days + horizon)
+        is_known = ~np.isnan(units)
+        self._is_known = is_known.astype(np.float64)
+        self._units = np.where(is_known, units, 0.0)
         self._unit_sums = _running_sums(self._units)
-        self._seen = _running_sums(~np.isnan(self._units))
+        self._seen = _running_sums(self._is_known)
         self._sold = _running_sums(np.minimum(self._units, 1.0))
         self._last_sale = _last_sale_before(self._units)
         drivers = {name: _driver(panel, name, panel.days + horizon) for name in DRIVERS_READ}
         price = drivers[c.UNIT_PRICE]
-        self._price_sums = _running_sums(price)
-        self._price_seen = _running_sums(~np.isnan(price))
-        self._last_price = carried_forward(price)
-        self._promotion_sums = _running_sums(drivers[c.IS_ON_PROMOTION])
+        has_price = ~np.isnan(price)
+        self._price_sums = _running_sums(np.where(has_price, price, 0.0))
+        self._price_seen = _running_sums(has_price.astype(np.float64))
+        self._last_price = np.ascontiguousarray(carried_forward(price.T).T)
+        self._promotion_sums = _running_sums(np.nan_to_num(drivers[c.IS_ON_PROMOTION]))
         self._is_planned = drivers[c.IS_PRICE_PLANNED] > 0
         self._drivers = drivers
         self._calendar = _calendar(panel.times, panel.days + horizon)
@@ -106,9 +112,12 @@ class FeatureSource:
 
     def on_day(self, day: int, known: int, rows: IntArray | BoolArray) -> FeatureArray:
         """Features of some series on a day, (rows, len(FEATURES)), from the `known` days of history before it."""
-        some = np.arange(len(self._units))[rows]
+        some = np.arange(self._units.shape[1])[rows]
         columns = {**self._unit_features(day, known, some), **self._other_features(day, known, some)}
-        return np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
+        features = np.empty((len(some), len(FEATURES)), np.float32)
+        for place, name in enumerate(FEATURES):
+            features[:, place] = columns[name]
+        return features
 
     def has_begun(self, day: int) -> BoolArray:
         """Which series have at least one day of history before a day."""
@@ -125,10 +134,9 @@ class FeatureSource:
         """Mean of the latest known days of the same weekday as a day."""
         latest = day - 7 * ((day - known) // 7 + 1)
         total, seen = np.zeros(len(rows)), np.zeros(len(rows))
-        for column in range(latest, max(latest - 7 * weeks, -1), -7):  # one by one: in one order however many rows
-            values = self._units[rows, column]
-            total += np.nan_to_num(values)
-            seen += ~np.isnan(values)
+        for place in range(latest, max(latest - 7 * weeks, -1), -7):  # one by one: in one order however many rows
+            total += self._units[place, rows]
+            seen += self._is_known[place, rows]
         return _ratio(total, seen)
 
     def _unit_features(self, day: int, known: int, rows: IntArray) -> dict[str, FloatArray]:
@@ -145,47 +153,50 @@ class FeatureSource:
         mean_price = _ratio(
             _between(self._price_sums, known, PRICE_WINDOW, rows), _between(self._price_seen, known, PRICE_WINDOW, rows)
         )
-        is_planned = self._is_planned[rows, day]  # what was not planned was not known before the day
-        price = np.where(is_planned, self._drivers[c.UNIT_PRICE][rows, day], self._last_price[rows, known - 1])
+        is_planned = self._is_planned[day, rows]  # what was not planned was not known before the day
+        price = np.where(is_planned, self._drivers[c.UNIT_PRICE][day, rows], self._last_price[known - 1, rows])
         return {
             "step": np.full(len(rows), float(min(day - known + 1, self._longest_step))),
             "sold_share_28": self._sold_share(known, 28, rows),
             "sold_share_91": self._sold_share(known, 91, rows),
-            "days_since_sale": np.minimum(known - self._last_sale[rows, known], LONGEST_WAIT).astype(np.float64),
+            "days_since_sale": np.minimum(known - self._last_sale[known, rows], LONGEST_WAIT).astype(np.float64),
             "age_days": (known - self._first_day[rows]).astype(np.float64),
             "price_to_mean": _ratio(price, mean_price),
             "promotion_share_28": _between(self._promotion_sums, known, PROMOTION_WINDOW, rows) / PROMOTION_WINDOW,
             c.UNIT_PRICE: price,
-            c.IS_ON_PROMOTION: np.where(is_planned, self._drivers[c.IS_ON_PROMOTION][rows, day], 0.0),
-            c.DISCOUNT_SHARE: np.where(is_planned, self._drivers[c.DISCOUNT_SHARE][rows, day], 0.0),
-            c.HAS_EVENT: self._drivers[c.HAS_EVENT][rows, day],
+            c.IS_ON_PROMOTION: np.where(is_planned, self._drivers[c.IS_ON_PROMOTION][day, rows], 0.0),
+            c.DISCOUNT_SHARE: np.where(is_planned, self._drivers[c.DISCOUNT_SHARE][day, rows], 0.0),
+            c.HAS_EVENT: self._drivers[c.HAS_EVENT][day, rows],
             **{name: np.full(len(rows), values[day]) for name, values in self._calendar.items()},
-            EVENT_CODE: self._events[rows, day],
+            EVENT_CODE: self._events[day, rows],
             **{name: values[rows] for name, values in self._statics.items()},
         }
 
 
 def _between(sums: FloatArray, day: int, window: int, rows: IntArray) -> FloatArray:
     """Sums over the `window` days before a day, from running ones; 0 where there is no day."""
-    return sums[rows, max(day, 0)] - sums[rows, max(day - window, 0)]
+    return sums[max(day, 0), rows] - sums[max(day - window, 0), rows]
 
 
-def _widened(values: FloatArray, columns: int) -> FloatArray:
-    return np.hstack([values, np.full((len(values), columns), np.nan)])
+def _by_day(values: FloatArray, days: int) -> FloatArray:
+    """Values (series, days) as (days, series): so many days, NaN on those beyond."""
+    wide = np.full((days, len(values)), np.nan)
+    wide[: values.shape[1]] = values[:, :days].T
+    return wide
 
 
-def _running_sums(values: FloatArray | BoolArray) -> FloatArray:
-    """Sums of the columns before each, one column more than `values`; NaN counts nothing."""
-    sums = np.zeros((values.shape[0], values.shape[1] + 1))
-    np.cumsum(np.nan_to_num(values.astype(np.float64)), axis=1, out=sums[:, 1:])
+def _running_sums(values: FloatArray) -> FloatArray:
+    """Sums of the days before each, one day more than `values`, which has no NaN."""
+    sums = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=sums[1:])
     return sums
 
 
 def _last_sale_before(units: FloatArray) -> IntArray:
-    """For each column the column of the latest sale before it; a long time ago where there was none."""
-    sale_days = np.where(units >= SALE_THRESHOLD, np.arange(units.shape[1]), -LONGEST_WAIT)
-    before = np.full((units.shape[0], units.shape[1] + 1), -LONGEST_WAIT, dtype=np.int64)
-    np.maximum.accumulate(sale_days, axis=1, out=before[:, 1:])
+    """For each day the day of the latest sale before it; a long time ago where there was none."""
+    sale_days = np.where(units >= SALE_THRESHOLD, np.arange(len(units))[:, None], -LONGEST_WAIT)
+    before = np.full((len(units) + 1, units.shape[1]), -LONGEST_WAIT, dtype=np.int64)
+    np.maximum.accumulate(sale_days, axis=0, out=before[1:])
     return before
 
 
@@ -196,9 +207,8 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 
 
 def _driver(panel: Panel, name: str, days: int) -> FloatArray:
-    """A driver over history and horizon, NaN throughout where the panel has no such driver."""
-    driver = panel.drivers.get(name, np.full((len(panel.keys), 0), np.nan))
-    return _widened(driver, max(days - driver.shape[1], 0))[:, :days]
+    """A driver over history and horizon, (days, series), NaN throughout where the panel has no such driver."""
+    return _by_day(panel.drivers.get(name, np.full((len(panel.keys), 0), np.nan)), days)
 
 
 def _calendar(times: pd.Index, days: int) -> dict[str, FloatArray]:

@@ -14,6 +14,7 @@ import pandas as pd
 from storecast.forecasting import contracts as c
 from storecast.forecasting.chunks import Part, forecasts_of
 from storecast.forecasting.demand_classes import NEW, demand_classes
+from storecast.forecasting.direct_boosting import DirectBoosting, DrawnRows
 from storecast.forecasting.fallbacks import NEW_PRODUCTS, SEASONAL_NAIVE, SHORTEST_DAYS, with_fallbacks
 from storecast.forecasting.intervals import scales_from_table
 from storecast.forecasting.panel import FloatArray, IntArray, Panel
@@ -78,10 +79,13 @@ def train_global_models(
 ) -> pd.DataFrame:
     """Train the global ones among the models on all history: the rows of `ops.fitted_models`, their payload text."""
     known = unconstrained(panel).until(panel.days, horizon)
+    drawn: DrawnRows = {}
     rows = []
     for spec in specs:
         if spec.is_global:
-            forecaster = spec.forecaster(seed, n_jobs, horizon).fit_panel(known)
+            forecaster = spec.forecaster(seed, n_jobs, horizon)
+            is_direct = isinstance(forecaster, DirectBoosting)
+            forecaster = forecaster.fit_beside(known, drawn) if is_direct else forecaster.fit_panel(known)
             parameters = {"model": spec.name, "horizon": horizon, **forecaster.get_params()}
             rows.append(
                 {

@@ -75,7 +75,8 @@ def followed_by(panel: Panel, later: Panel) -> Panel:
 def _flags_followed_by(panel: Panel, later: Panel, rows: IntArray, new: BoolArray) -> BoolArray:
     """Where a day was in stock; days whose demand was estimated before stay as they were estimated."""
     before = panel.is_sold_out & (not panel.is_unconstrained)
-    return ~np.hstack([before, later.is_sold_out[rows][:, new]])
+    after = np.ones(later.units.shape, np.bool_) if later.is_in_stock is None else later.is_in_stock
+    return np.hstack([~before, after[rows][:, new]])
 
 
 def _with_series_level(frame: pd.DataFrame) -> pd.DataFrame:

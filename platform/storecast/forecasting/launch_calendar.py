@@ -9,8 +9,9 @@ import pandas as pd
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.levels import level_by
-from storecast.forecasting.panel import EVENT_CODE, BoolArray, FloatArray, IntArray, Panel, extended_times
+from storecast.forecasting.panel import EVENT_CODE, BoolArray, FloatArray, IntArray, Panel
 from storecast.forecasting.shrinkage import credible_ratio
+from storecast.forecasting.times import extended_times
 
 WEEK: Final = 7
 AROUND_DAYS: Final = 28

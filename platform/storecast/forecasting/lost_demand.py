@@ -17,9 +17,11 @@ def lost_demand_of(daily_demand: pd.DataFrame) -> pd.DataFrame:
 
     `daily_demand` holds all days of some products, all channels of each. A day's estimate is made of that day and those
     before it, so it stays when later days come. A product sold out for more than eight weeks counts as no longer on
-    offer, and loses nothing from then on. Lost revenue is lost units at the day's price, missing where none is known.
+    offer, and loses nothing from then on. Nothing is said of days that were not recorded. Lost revenue is lost units at
+    the day's price, missing where none is known.
     """
-    sold_out = daily_demand[~daily_demand[c.IS_IN_STOCK]].sort_values(KEYS, ignore_index=True)
+    is_known = daily_demand.get(c.IS_RECORDED, default=True)
+    sold_out = daily_demand[~daily_demand[c.IS_IN_STOCK] & is_known].sort_values(KEYS, ignore_index=True)
     if sold_out.empty:
         return _typed(sold_out.assign(**dict.fromkeys((c.ESTIMATED_UNITS, c.LOST_UNITS, c.LOST_REVENUE), np.nan)))
     panel = unconstrained(panel_from_tables(daily_demand))

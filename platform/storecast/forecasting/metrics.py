@@ -105,6 +105,28 @@ def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
     return float(np.mean((lowest <= units) & (units <= highest)))
 
 
+def skill_error(actual: FloatArray, forecast: FloatArray, reference: FloatArray, days: int = 7) -> float:
+    """Standard error of `skill` by WAPE, from the sums of blocks of `days`: within a week errors hang together.
+
+    Arrays are (rows, days), NaN where a day does not count. That of a ratio of sums (Cochran 1977, Sampling Techniques,
+    6.4); NaN where there are fewer than two blocks, or the reference missed nothing.
+
+    >>> sold = np.zeros((1, 28))
+    >>> reference, even, odd = sold + 2, sold + 3, sold + np.repeat([2.0, 4.0, 2.0, 4.0], 7)
+    >>> skill_error(sold, even, reference), round(skill_error(sold, odd, reference), 4)
+    (0.0, 0.2887)
+    """
+    blocks = np.array_split(np.arange(actual.shape[1]), max(actual.shape[1] // days, 1))
+    missed, expected = (
+        np.array([np.nansum(np.abs(said - actual)[:, block]) for block in blocks]) for said in (forecast, reference)
+    )
+    whole, number = float(expected.sum()), len(blocks)
+    if number < 2 or whole == 0:
+        return float("nan")
+    rest = missed - expected * (missed.sum() / whole)
+    return float(np.sqrt(number / (number - 1) * np.square(rest).sum()) / whole)
+
+
 def skill(error: float, reference_error: float) -> float:
     """How much smaller an error is than the reference's: 1 perfect, 0 no better, negative worse.
 

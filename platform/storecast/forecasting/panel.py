@@ -24,7 +24,6 @@ PRICE_DRIVERS = (c.UNIT_PRICE, c.IS_ON_PROMOTION, c.DISCOUNT_SHARE)
 DRIVERS = (*PRICE_DRIVERS, c.IS_PRICE_PLANNED, c.HAS_EVENT)
 EVENT_CODE = "event_code"
 UNKNOWN = "unknown"
-FEWEST_TIMES_WITH_A_STEP = 3
 CHUNK_CELLS: Final = 2_000_000
 """Series times days that are worked on at once: 16 MB a matrix, and a few dozen matrices of features."""
 
@@ -33,12 +32,14 @@ CHUNK_CELLS: Final = 2_000_000
 class Panel:
     """Series of equal last day, side by side.
 
-    `units` has one row a series and one column a day, NaN before the series' first day and nowhere else. Each driver
-    has the same rows and `future_days` columns more. `keys` names the rows, `statics` describes them, `times` names the
-    columns of `units`. `event_code` in `drivers` points into `event_names`; -1 is no event.
+    `units` has one row a series and one column a day, NaN before the series' first day and where nothing was recorded
+    of a day, until the panel `is_unconstrained`. Each driver has the same rows and `future_days` columns more. `keys`
+    names the rows, `statics` describes them, `times` names the columns of `units`. `event_code` in `drivers` points
+    into `event_names`; -1 is no event.
 
-    `is_in_stock`, shaped as `units`, is false where a day ended sold out: its units are sales, and demand was at least
-    that; once the panel `is_unconstrained`, they are an estimate of demand. Without it no day was sold out.
+    `is_in_stock`, shaped as `units`, is false where a day ended sold out, or was not recorded to its end: its units are
+    sales, and demand was at least that; once the panel `is_unconstrained`, they are an estimate of demand. Without it
+    the units of every day are demand.
 
     A panel that memory does not hold is spilled: its matrices are files of a `folder`, and so are those of what is made
     of it. Whoever goes through its `chunks`, of about `chunk_cells` series times days, needs memory for one of them.
@@ -80,15 +81,20 @@ class Panel:
         return first
 
     @property
+    def has_begun(self) -> BoolArray:
+        """Where a series has had its first day, (series, days)."""
+        return np.maximum.accumulate(~np.isnan(self.units), axis=1)
+
+    @property
     def is_sold_out(self) -> BoolArray:
-        """Where a day of a series ended sold out, (series, days)."""
+        """Where a day of a series ended sold out, or was not recorded, (series, days)."""
         if self.is_in_stock is None:
             return np.zeros(self.units.shape, np.bool_)
-        return ~self.is_in_stock & ~np.isnan(self.units)
+        return ~self.is_in_stock & self.has_begun
 
     @property
     def counted_units(self) -> FloatArray:
-        """Units that were counted: NaN also where a day ended sold out, so a forecast is not held against it."""
+        """Units that are demand: NaN also where a day was sold out or not recorded: no forecast is held against it."""
         return self.units if self.is_in_stock is None else np.where(self.is_in_stock, self.units, np.nan)
 
     @property
@@ -273,6 +279,11 @@ def panel_from_tables(
     rows, keys = series_of(daily_demand)
     units = _scatter(rows, dates - first, daily_demand[c.UNITS], (len(keys), last - first + 1))
     _check_dense(units, keys)
+    flags = _stock_flags(daily_demand, rows, dates - first, units.shape)
+    if c.IS_RECORDED in daily_demand and not daily_demand[c.IS_RECORDED].all():
+        is_recorded = _scatter(rows, dates - first, daily_demand[c.IS_RECORDED].astype(np.float64), units.shape) != 0
+        units[~is_recorded & (units == 0)] = np.nan
+        flags = is_recorded if flags is None else flags & is_recorded
     future = _planned_rows(planned_drivers, keys, last)
     drivers, event_names = _drivers(daily_demand, future, rows, dates - first, units.shape)
     return Panel(
@@ -282,7 +293,7 @@ def panel_from_tables(
         drivers=drivers,
         statics=_statics(keys, products),
         event_names=event_names,
-        is_in_stock=_stock_flags(daily_demand, rows, dates - first, units.shape),
+        is_in_stock=flags,
     )
 
 
@@ -383,18 +394,3 @@ def _statics(keys: pd.MultiIndex, products: pd.DataFrame | None) -> pd.DataFrame
         return statics.assign(**{c.CATEGORY: UNKNOWN})
     categories = products.drop_duplicates(c.PRODUCT_ID).set_index(c.PRODUCT_ID)[c.CATEGORY]
     return statics.assign(**{c.CATEGORY: statics[c.PRODUCT_ID].map(categories).fillna(UNKNOWN).to_numpy()})
-
-
-def step_of(times: pd.DatetimeIndex) -> str | pd.DateOffset:
-    """The step of regular times; a day where there are too few to tell."""
-    return times.freq or (pd.infer_freq(times) if len(times) >= FEWEST_TIMES_WITH_A_STEP else None) or "D"
-
-
-def extended_times(times: pd.Index, ahead: int) -> pd.Index:
-    """The times of a panel and of `ahead` steps more; periods become the moments they begin."""
-    if isinstance(times, pd.PeriodIndex):
-        return pd.period_range(times[0], periods=len(times) + ahead, freq=times.freq).to_timestamp()
-    if isinstance(times, pd.DatetimeIndex):
-        step = step_of(times)
-        return pd.date_range(times[0], periods=len(times) + ahead, freq=step, name=times.name)
-    return pd.RangeIndex(len(times) + ahead)

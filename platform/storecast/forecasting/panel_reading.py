@@ -27,6 +27,7 @@ from storecast.forecasting.spilling import spill_folder
 from storecast.forecasting.trainings import CATEGORIES_SQL
 from storecast.settings import Settings
 from storecast.warehouse import Warehouse
+from storecast.warehouse.memory import give_back_memory
 
 GIGABYTE: Final = 1024**3
 CELL_BYTES: Final = 8 * len((c.UNITS, *DRIVERS, EVENT_CODE))
@@ -88,7 +89,9 @@ def open_panel(warehouse: Warehouse, shop: Settings, keys: Sequence[str] | None 
     """
     extent = extent_of(warehouse, keys)
     if extent is None or extent.gigabytes <= shop.panel_memory_gb:
-        yield _read(warehouse, *_of(keys))
+        panel = _read(warehouse, *_of(keys))
+        give_back_memory()  # the rows that it was made of, several times its size
+        yield panel
         return
     with spill_folder(shop.panels_dir) as folder:
         yield panel_from_chunks(_chunks(warehouse, extent, keys), folder)
@@ -146,7 +149,7 @@ def _read(warehouse: Warehouse, where: str, parameters: Mapping[str, Any]) -> Pa
     """The panel of some products, in memory."""
     return panel_from_tables(
         warehouse.read_encoded(
-            f"select {DRIVER_COLUMNS}, units, is_in_stock from gold.daily_demand where {where}", parameters
+            f"select {DRIVER_COLUMNS}, units, is_in_stock, is_recorded from gold.daily_demand where {where}", parameters
         ),
         warehouse.read(f"select {DRIVER_COLUMNS} from gold.planned_drivers where {where}", parameters),
         warehouse.read(f"{CATEGORIES_SQL} where {where}", parameters),

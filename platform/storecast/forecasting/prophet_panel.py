@@ -7,7 +7,8 @@ import pandas as pd
 
 from storecast.forecasting.base import PanelForecaster
 from storecast.forecasting.fan_out import fan_out
-from storecast.forecasting.panel import FloatArray, Panel, extended_times
+from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.times import extended_times
 
 MINIMUM_DAYS = 14
 

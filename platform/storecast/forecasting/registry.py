@@ -143,6 +143,13 @@ _SPECS: Final = (
         },
     ),
 )
+PRICE_RESPONSE: Final = ModelSpec(
+    "price_response",
+    lambda seed, _n_jobs, horizon: GlobalLightGBM(longest_step=horizon, is_monotone=True, seed=seed),
+    NO_CLASS,
+    load=GlobalLightGBM.from_payload,
+)
+"""What `storecast what-if` asks how units follow prices and promotions; it is nobody's champion."""
 REGISTRY: Final = {spec.name: spec for spec in _SPECS}
 DEFAULT_MODELS: Final = tuple(spec.name for spec in _SPECS if spec.is_default)
 

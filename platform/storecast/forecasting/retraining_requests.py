@@ -2,8 +2,9 @@
 
 What drift and tracking signals say is read from their tables. A stop of a feed asks for nothing, neither does want of
 stock: there is nothing to learn from either. That forecasts are off or biased says nothing of products while the days
-looked at are those of another champion. What was asked for on a day of data stays asked for on that day, however
-often it is looked at; what was not done by the next is asked for again, and only what was done rests.
+looked at are those of another champion. A champion that knows the report's last day has nothing to learn from it. What
+was asked for on a day of data stays asked for on that day, however often it is looked at; what was not done by the next
+is asked for again, and only what was done rests.
 """
 
 from typing import Final
@@ -19,6 +20,12 @@ BIAS_DAYS: Final = 28
 
 REPLACING: Final = ", ".join(f"'{kind}'" for kind in registry.NEW_CHAMPION if kind != registry.FIRST)
 IS_OF_CHAMPION: Final = "> coalesce((select day from replaced), '-infinity'::date)"
+CHAMPION_KNOWS: Final = f"""(
+    select coalesce(max(origin_date), '-infinity'::timestamp)
+    from (select null::timestamp as origin_date where false union all by name from {registry.REGISTERED_MODELS})
+    where alias = '{registry.CHAMPION_ALIAS}'
+)"""
+"""The last day that the champion's training saw; a table of an older Storecast does not tell it."""
 
 REQUESTS_SQL: Final = f"""
     with newest as (select max(report_date)::date as report_date from ops.product_drift),
@@ -66,7 +73,7 @@ REQUESTS_SQL: Final = f"""
     from asked
     union all by name
     select newest.report_date, ranked.* exclude (place) from ranked cross join newest
-    where place <= $budget and not exists (from asked)
+    where place <= $budget and not exists (from asked) and newest.report_date > {CHAMPION_KNOWS}
     order by all
 """
 """The newest report's rows of `ops.retraining_requests`: parameters `$cooldown_days` and `$budget`."""
@@ -75,6 +82,7 @@ WAITING_SQL: Final = f"""
     with newest as (from {TABLE} where report_date = (select max(report_date) from ops.product_drift))
     select partition_key, max(report_date) as report_date, max(change_date) as change_date
     from newest anti join {ANSWERS} using (report_date, product_id, channel)
+    where report_date > {CHAMPION_KNOWS}
     group by partition_key order by partition_key
 """
-"""The partitions that the newest report asked for and that were not retrained since."""
+"""The partitions that the newest report asked for and that were not retrained since, by themselves or with all."""

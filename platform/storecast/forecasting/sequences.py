@@ -14,7 +14,8 @@ import pandas as pd
 
 from storecast.forecasting import contracts as c
 from storecast.forecasting.features import Encoders, FeatureArray
-from storecast.forecasting.panel import EVENT_CODE, FloatArray, Panel, extended_times
+from storecast.forecasting.panel import EVENT_CODE, FloatArray, Panel
+from storecast.forecasting.times import extended_times
 
 CodeArray = npt.NDArray[np.int32]
 DAYS_OF_WEEK: Final = 7

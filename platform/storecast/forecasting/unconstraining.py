@@ -1,9 +1,10 @@
-"""Demand behind sales that ran out of stock: what was lost is estimated, day by day, from the days before alone.
+"""Demand behind sales that ran out of stock, or were not recorded: estimated day by day, from the days before alone.
 
 On a day that ended without stock, sales s say no more than that demand was at least s. Such a day is replaced by its
 conditional mean E[D | D >= s] (Conrad 1976; Nahmias 1994), D negative binomial with the mean expected of that day: the
 series' recent level × its product's weekday × the price's effect. A day without any sale is E[D]: it says nothing, but
-a day that sold out says that demand was high, and the level learns from its conditional mean as from a count.
+a day that sold out says that demand was high, and the level learns from its conditional mean as from a count. A day of
+which nothing was recorded is E[D] too, however long that lasts.
 
 - Level: the discounted gamma–Poisson filter of Harvey and Fernandes (1989), for several memories at once, weighed by
   how well each foresaw the days so far (dynamic model averaging, Raftery, Kárný and Ettler 2010).
@@ -43,9 +44,9 @@ TINY: Final = 1e-9
 
 
 def unconstrained(panel: Panel) -> Panel:
-    """The panel with demand in place of the sales of sold-out days; the same panel where there are none.
+    """The panel with demand in place of the sales of sold-out and unrecorded days; the same panel where there are none.
 
-    No day is below its sales, and days in stock are as they were. The channels of a product share one stock as long as
+    No day is below its sales, and other days are as they were. The channels of a product share one stock as long as
     they are always sold out together: then the day's total is what demand was at least, and what was lost is shared out
     as the channels' means are. Otherwise each series has a stock of its own.
     """
@@ -105,10 +106,13 @@ def _demand(panel: Panel, rows: IntArray, product: IntArray, is_sold_out: BoolAr
     run = np.zeros(len(rows))
     for day in range(panel.days):
         is_live = ~np.isnan(units[:, day])
-        run = np.where(is_sold_out[:, day], run + 1, 0)
-        mean = expectation.of_day(day, log_price[:, day]) * is_live
-        is_censored = is_sold_out[:, day] & (run <= LONGEST_STOCK_OUT_DAYS)
-        expectation.note_stocks(is_live, is_sold_out[:, day])
+        is_unrecorded = is_sold_out[:, day] & ~is_live
+        run = np.where(is_unrecorded, run, np.where(is_sold_out[:, day], run + 1, 0))
+        mean = expectation.of_day(day, log_price[:, day])
+        units[is_unrecorded, day] = mean[is_unrecorded]
+        mean = mean * is_live
+        is_censored = is_live & is_sold_out[:, day] & (run <= LONGEST_STOCK_OUT_DAYS)
+        expectation.note_stocks(is_live, is_live & is_sold_out[:, day])
         demand, is_missing = expectation.given_sales(mean, np.nan_to_num(units[:, day]), is_censored)
         units[is_live, day] = demand[is_live]
         expectation.learn(day, mean, demand, is_live & ~is_missing, is_live & ~is_censored)

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from storecast.forecasting import contracts as c
-from storecast.forecasting.gradient_boosting import GlobalLightGBM
-from storecast.forecasting.panel import FloatArray, Panel
+from storecast.forecasting.panel import BoolArray, FloatArray, Panel
+from storecast.forecasting.price_response import PriceResponse
 from storecast.forecasting.unconstraining import unconstrained
 
-LEAST_UNITS: Final = 1e-9
 WHAT_IF_PRICE: Final = "what_if_price"
 WHAT_IF_UNITS: Final = "what_if_units"
 WHAT_IF_REVENUE: Final = "what_if_revenue"
@@ -23,7 +22,7 @@ class Change:
     """What is changed for one product: its price, or a promotion with a discount on the planned price.
 
     `discount_share` 0.2 is 20 % off; without `channel` it is changed in all, without dates on all days ahead. Raises
-    `ValueError` where neither or both are given, or out of range.
+    `ValueError` where neither or both are given, one is out of range, or the dates are in the wrong order.
     """
 
     product_id: str
@@ -40,62 +39,68 @@ class Change:
             raise ValueError(f"price is {self.unit_price}: pass an amount above 0")
         if self.discount_share is not None and not 0 < self.discount_share < 1:
             raise ValueError(f"promotion is {self.discount_share}: pass a share between 0 and 1, 0.2 for 20 % off")
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise ValueError(
+                f"from is {self.start:%Y-%m-%d}, after to, {self.end:%Y-%m-%d}: pass the earlier day first"
+            )
 
 
-def what_if(panel: Panel, forecasts: pd.DataFrame, change: Change, *, seed: int = 0, n_jobs: int = 1) -> pd.DataFrame:
+def check_change(forecasts: pd.DataFrame, change: Change) -> None:
+    """Raise `ValueError` where the product or channel has no forecast, or no day ahead lies between the dates.
+
+    `forecasts` are the product's rows of the newest origin of `gold.demand_forecasts`.
+    """
+    if forecasts.empty:
+        raise ValueError(f"product {change.product_id!r} has no forecast: see product_id in gold.demand_forecasts")
+    channels = sorted(forecasts[c.CHANNEL].unique())
+    if change.channel is not None and change.channel not in channels:
+        raise ValueError(f"channel {change.channel!r} does not sell {change.product_id!r}: choose {channels}")
+    days = pd.DatetimeIndex(forecasts[c.DATE])
+    if not _between(days, change).any():
+        first, last = days.min(), days.max()
+        start, end = (f"{pd.Timestamp(day):%Y-%m-%d}" for day in (change.start or first, change.end or last))
+        raise ValueError(
+            f"no forecast day lies between {start} and {end}: choose dates between {first:%Y-%m-%d} and {last:%Y-%m-%d}"
+        )
+
+
+def what_if(response: PriceResponse, panel: Panel, forecasts: pd.DataFrame, change: Change) -> pd.DataFrame:
     """Units and revenue of a product on the days ahead, as planned and as changed: one row a channel and day.
 
-    `panel` holds all series, since the response is learned across them; `forecasts` the product's rows of the newest
-    origin of `gold.demand_forecasts`. The response is the ratio of what a monotone `GlobalLightGBM` says of the changed
-    plan to what it says of the plan: a dearer product never sells more. Raises `ValueError` where the product or
-    channel has no forecast, or no day ahead lies between the dates.
+    `panel` holds the product's series, others may be beside them; `forecasts` its rows of the newest origin of
+    `gold.demand_forecasts`. The answer is the published forecast times the response, the ratio of what is learned of
+    the changed plan to what is learned of the plan. Raises what `check_change` raises.
     """
     mine = forecasts[forecasts[c.PRODUCT_ID] == change.product_id]
-    if mine.empty:
-        raise ValueError(f"product {change.product_id!r} has no forecast: see product_id in gold.demand_forecasts")
-    if change.channel is not None and change.channel not in set(mine[c.CHANNEL]):
-        raise ValueError(f"channel {change.channel!r} does not sell {change.product_id!r}: choose {_channels(mine)}")
+    check_change(mine, change)
     horizon = int(mine[c.HORIZON_DAY].max())
-    known = unconstrained(panel).until(panel.days, horizon)
-    model = GlobalLightGBM(longest_step=horizon, is_monotone=True, seed=seed, n_jobs=n_jobs).fit_panel(known)
-    own = known.take(known.keys.get_level_values(0) == change.product_id)
+    own = panel.take(panel.keys.get_level_values(0) == change.product_id)
+    own = unconstrained(own).until(own.days, horizon)
     is_changed = _changed_days(own, change, horizon)
     changed = own.with_drivers(_changed_drivers(own, change, is_changed))
-    ratio = response(model, own, changed, horizon)
+    ratio = response.ratio(own, changed, horizon)
     return _table(mine, own, changed, np.where(is_changed, ratio, 1.0), horizon)
 
 
-def response(model: GlobalLightGBM, plan: Panel, changed: Panel, horizon: int) -> FloatArray:
-    """What a model says of changed drivers over what it says of the planned ones, (series, horizon); 1 where nothing.
-
-    A promotion raises `is_on_promotion` and lowers the price.
-    """
-    before = model.with_panel(plan).predict_panel(horizon)
-    after = model.with_panel(changed).predict_panel(horizon)
-    return np.where(before > LEAST_UNITS, after / np.maximum(before, LEAST_UNITS), 1.0)
-
-
-def _channels(forecasts: pd.DataFrame) -> list[str]:
-    return sorted(forecasts[c.CHANNEL].unique())
+def _between(days: pd.DatetimeIndex, change: Change) -> BoolArray:
+    """Which days lie between the dates of a change, both of them included."""
+    is_in = np.ones(len(days), np.bool_)
+    if change.start is not None:
+        is_in &= days >= pd.Timestamp(change.start)
+    if change.end is not None:
+        is_in &= days <= pd.Timestamp(change.end)
+    return is_in
 
 
-def _changed_days(own: Panel, change: Change, horizon: int) -> np.ndarray:
+def _changed_days(own: Panel, change: Change, horizon: int) -> BoolArray:
     """Which days ahead of which of the product's series the change falls on, (series, horizon)."""
     ahead = pd.date_range(own.times[-1], periods=horizon + 1)[1:]
-    first = ahead[0] if change.start is None else pd.Timestamp(change.start)
-    last = ahead[-1] if change.end is None else pd.Timestamp(change.end)
-    falls_on = (ahead >= first) & (ahead <= last)
-    if not falls_on.any():
-        raise ValueError(
-            f"no forecast day lies between {first:%Y-%m-%d} and {last:%Y-%m-%d}: choose dates between "
-            f"{ahead[0]:%Y-%m-%d} and {ahead[-1]:%Y-%m-%d}"
-        )
     channels = own.keys.get_level_values(1)
     in_channel = np.ones(len(channels), np.bool_) if change.channel is None else np.asarray(channels == change.channel)
-    return np.outer(in_channel, falls_on)
+    return np.outer(in_channel, _between(ahead, change))
 
 
-def _changed_drivers(own: Panel, change: Change, is_changed: np.ndarray) -> dict[str, FloatArray]:
+def _changed_drivers(own: Panel, change: Change, is_changed: BoolArray) -> dict[str, FloatArray]:
     """The product's drivers with the change; what is changed is planned."""
     drivers = {name: driver.copy() for name, driver in own.drivers.items()}
     planned_price = drivers[c.UNIT_PRICE][:, own.days :]

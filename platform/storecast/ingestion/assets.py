@@ -6,16 +6,19 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from storecast.ingestion.contracts import (
-    ENTITIES,
-    FIRST_MOMENT,
-    Entity,
+from storecast.ingestion.account_contracts import (
     LandedFiles,
     Loads,
+    NonProductCodes,
     PublicHolidays,
     Quarantine,
     Reconciliation,
     WithdrawnRows,
+)
+from storecast.ingestion.contracts import (
+    ENTITIES,
+    FIRST_MOMENT,
+    Entity,
     bronze_types,
 )
 from storecast.ingestion.holidays import public_holidays as holidays_of
@@ -23,6 +26,10 @@ from storecast.ingestion.judging import judge
 from storecast.ingestion.landing import land
 from storecast.ingestion.landing import landed_files as files_landed
 from storecast.ingestion.loading import ensure_tables, load_entity
+from storecast.ingestion.missing.contracts import KIND, DataGaps
+from storecast.ingestion.missing.files import missing_files
+from storecast.ingestion.missing.gaps import gaps_table
+from storecast.ingestion.missing.lonely_dates import set_aside_lonely_dates
 from storecast.ingestion.reconciliation import imbalances, reconcile
 from storecast.ingestion.sources import Source, resolve_source
 from storecast.ingestion.withdrawing import landed_table, withdraw, withdrawals
@@ -59,7 +66,8 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         new = sum(file.landed_at == now for file in landed)
         return dg.Output(files, metadata={"new_files": new, "bytes": int(files["bytes"].sum())})
 
-    return [*specs, landed_files, *bronze_tables, loads, public_holidays, withdrawn_rows, quarantine, reconciliation]
+    books = [loads, non_product_codes, public_holidays, withdrawn_rows, quarantine, reconciliation, data_gaps]
+    return [*specs, landed_files, *bronze_tables, *books]
 
 
 def _feed_spec(source: Source, name: str) -> dg.AssetSpec:
@@ -128,6 +136,13 @@ def public_holidays(settings: SettingsResource) -> pd.DataFrame:
     return holidays_of(source.country, range(FIRST_MOMENT.year, last.year + YEARS_AHEAD + 1))
 
 
+@dg.asset(**table("bronze.non_product_codes", NonProductCodes, room=ROOM), deps=[LANDED_FILES])
+def non_product_codes(settings: SettingsResource) -> pd.DataFrame:
+    """Ids that the source says are no products, such as shipping or gift cards: one row a pattern."""
+    codes = resolve_source(settings.get()).non_products
+    return pd.DataFrame({"pattern": list(codes), "line_is": list(codes.values())}, dtype="object")
+
+
 @dg.asset(**table("ops.withdrawn_rows", WithdrawnRows, room=ROOM), deps=list(BRONZE.values()))
 def withdrawn_rows(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
@@ -153,11 +168,13 @@ def quarantine(
     spellings = [sentence for judgement in judgements for sentence in judgement.spellings]
     for sentence in spellings:
         context.log.info(sentence, extra=PROGRESS)
+    lonely = set_aside_lonely_dates(warehouse.open(), resolve_source(settings.get()), _now())
     reasons = warehouse.read("SELECT entity, reasons, count(*) AS rows FROM ops.quarantine GROUP BY ALL ORDER BY ALL")
     return dg.MaterializeResult(
         metadata={
             "rows_judged": sum(judgement.rows for judgement in judgements),
             "products_of_several_spellings": dg.MetadataValue.json(spellings),
+            "rows_with_lonely_dates": lonely,
             "rows_by_entity": dg.MetadataValue.json(_by_entity(reasons)),
             "dagster/row_count": int(reasons["rows"].sum()),
         }
@@ -173,6 +190,17 @@ def reconciliation(warehouse: WarehouseResource) -> dg.Output[pd.DataFrame]:
     counts = reconcile(warehouse.open())
     totals = {name: int(counts[name].sum()) for name in counts.columns if name.startswith("rows_")}
     return dg.Output(counts, metadata={**totals, "files_out_of_balance": len(imbalances(counts))})
+
+
+@dg.asset(
+    **table("ops.data_gaps", DataGaps, room=ROOM),
+    deps=[LANDED_FILES, QUARANTINE, *(dg.AssetKey(["silver", name]) for name in ("sales_gaps", "cut_days"))],
+)
+def data_gaps(warehouse: WarehouseResource, settings: SettingsResource) -> dg.Output[pd.DataFrame]:
+    """What is missing: one row a feed without files, a name in other case, a channel's days, a day that is not over."""
+    shop = settings.get()
+    gaps = gaps_table(warehouse.open(), missing_files(resolve_source(shop), shop.data_dir))
+    return dg.Output(gaps, metadata={"by_kind": dg.MetadataValue.json(gaps[KIND].value_counts().to_dict())})
 
 
 def _by_entity(reasons: pd.DataFrame) -> dict[str, int]:

@@ -2,17 +2,21 @@
 
 import dagster as dg
 
-from storecast.ingestion.contracts import (
-    ENTITIES,
+from storecast.ingestion.account_contracts import (
     LandedFiles,
+    NonProductCodes,
     PublicHolidays,
     Quarantine,
     Reconciliation,
     WithdrawnRows,
 )
+from storecast.ingestion.contracts import ENTITIES
+from storecast.ingestion.contradictions import DECISIVE, DESCRIPTIVE, contradictions, unasked_copies
+from storecast.ingestion.missing.contracts import DataGaps
 from storecast.ingestion.reconciliation import imbalances
+from storecast.ingestion.sources import resolve_source
 from storecast.warehouse.checks import contract_checks
-from storecast.warehouse.resources import WarehouseResource
+from storecast.warehouse.resources import SettingsResource, WarehouseResource
 
 SHOWN = 10
 
@@ -41,6 +45,36 @@ def every_row_is_accounted_for(warehouse: WarehouseResource) -> dg.AssetCheckRes
     )
 
 
+@dg.asset_check(asset=dg.AssetKey(["ops", "quarantine"]), blocking=True)
+def one_key_has_one_value_in_a_file(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No file says two things of one order line, price or promotion: which one holds only a person can say."""
+    return _told(contradictions(warehouse.open(), DECISIVE), dg.AssetCheckSeverity.ERROR)
+
+
+@dg.asset_check(asset=dg.AssetKey(["ops", "quarantine"]))
+def master_data_say_one_thing_in_a_file(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No file describes a product, customer, seller or event in two ways; where one does, its last row wins."""
+    return _told(contradictions(warehouse.open(), DESCRIPTIVE), dg.AssetCheckSeverity.WARN)
+
+
+@dg.asset_check(asset=dg.AssetKey(["ops", "duplicates"]))
+def repeated_rows_are_as_the_mapping_says(
+    warehouse: WarehouseResource, settings: SettingsResource
+) -> dg.AssetCheckResult:
+    """Rows of one file are taken as copies of others because the mapping says so, not by their place alone."""
+    return _told(unasked_copies(warehouse.open(), resolve_source(settings.get())), dg.AssetCheckSeverity.WARN)
+
+
+def _told(texts: list[str], severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+    more = [f"and {len(texts) - SHOWN:,} more"] if len(texts) > SHOWN else []
+    return dg.AssetCheckResult(
+        passed=not texts,
+        severity=severity,
+        description="; ".join([*texts[:SHOWN], *more]) or "none is found",
+        metadata={"found": len(texts)},
+    )
+
+
 def _nothing_lost(entity: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=dg.AssetKey(["bronze", entity]), name="nothing_lost", blocking=True)
     def nothing_lost(warehouse: WarehouseResource) -> dg.AssetCheckResult:
@@ -65,7 +99,9 @@ def _nothing_lost(entity: str) -> dg.AssetChecksDefinition:
 CHECKS = [
     *contract_checks(
         {
+            "bronze.non_product_codes": NonProductCodes,
             "bronze.public_holidays": PublicHolidays,
+            "ops.data_gaps": DataGaps,
             "ops.landed_files": LandedFiles,
             "ops.quarantine": Quarantine,
             "ops.reconciliation": Reconciliation,
@@ -75,4 +111,7 @@ CHECKS = [
     *map(_nothing_lost, ENTITIES),
     every_file_was_read,
     every_row_is_accounted_for,
+    one_key_has_one_value_in_a_file,
+    master_data_say_one_thing_in_a_file,
+    repeated_rows_are_as_the_mapping_says,
 ]

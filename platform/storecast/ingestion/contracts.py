@@ -23,14 +23,15 @@ FIRST_MOMENT = pd.Timestamp("2000-01-01")
 FIRST_DAY_OF_LIFE = pd.Timestamp("1900-01-01")
 END_OF_PLANS = pd.Timestamp("2200-01-01")
 
-DELIVERED_BY = ["name", "modified"]
-FILE_STATES = ["landed", "loaded", "set aside", "replaced", "let go"]
 
 IS_QUANTITY = "is_quantity"
 """Marks the units of a sale: one that is absurd beside its file's others is set aside (see `values.bounds`)."""
 
 NOT_AFTER_LANDING = "not_after_landing"
 """Marks a day or moment of something that has happened: at most a day later than the file landed."""
+
+UNLESS_CANCELLED = "unless_cancelled"
+"""Marks what a cancelled line may lack."""
 
 BRONZE_COLUMNS = {
     "source": "VARCHAR",
@@ -39,11 +40,13 @@ BRONZE_COLUMNS = {
     "row_number": "BIGINT",
     "landed_at": "TIMESTAMP",
     "raw": "VARCHAR",
+    "occurrence": "BIGINT",
 }
-"""What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity."""
+"""What a bronze row carries before its entity's columns. (file_sha256, row_number) is its identity in an entity.
 
-
-_SOLD: dict[str, Any] = {"le": LARGEST_QUANTITY, "metadata": {IS_QUANTITY: True}}
+`occurrence` tells rows of one file apart that are alike in all columns: those of one number are copies of one another,
+null is 1, and 0 a row that another one of its file replaces.
+"""
 
 
 def _text(*, required: bool = False, **rules: Any) -> Any:
@@ -54,8 +57,8 @@ def _number(*, required: bool = False, **rules: Any) -> Any:
     return pa.Field(nullable=not required, **rules)
 
 
-def _happened() -> Any:
-    return pa.Field(ge=FIRST_MOMENT, metadata={NOT_AFTER_LANDING: True})
+def _happened(*, required: bool = True) -> Any:
+    return pa.Field(nullable=not required, ge=FIRST_MOMENT, metadata={NOT_AFTER_LANDING: True})
 
 
 def _planned() -> Any:
@@ -87,13 +90,23 @@ class OrderLines(pa.DataFrameModel):
     channel: str = _text(required=True)
     product_id: str = _text(required=True)
     product_name: str = _text()
-    quantity: float = _number(required=True, ne=0, ge=-LARGEST_QUANTITY, **_SOLD)
-    unit_price: float = _number(required=True, ge=0, le=LARGEST_AMOUNT)
+    quantity: float = _number(
+        required=True,
+        ne=0,
+        ge=-LARGEST_QUANTITY,
+        le=LARGEST_QUANTITY,
+        metadata={IS_QUANTITY: True, UNLESS_CANCELLED: True},
+    )
+    unit_price: float = _number(required=True, ge=0, le=LARGEST_AMOUNT, metadata={UNLESS_CANCELLED: True})
     customer_id: str = _text()
     seller_id: str = _text()
     status: str = _text(isin=STATUSES)
     country: str = _text()
     currency: str = _text()
+    discount: float = _number(ge=0)
+    tax: float = _number()
+    updated_at: pa.DateTime = _happened(required=False)
+    returned_at: pa.DateTime = _happened(required=False)
 
 
 class DailySales(pa.DataFrameModel):
@@ -102,7 +115,7 @@ class DailySales(pa.DataFrameModel):
     product_id: str = _text(required=True)
     channel: str = _text(required=True)
     date: pa.DateTime = _happened()
-    units: float = _number(required=True, ge=0, **_SOLD)
+    units: float = _number(required=True, ge=0, le=LARGEST_QUANTITY, metadata={IS_QUANTITY: True})
     unit_price: float = _number(ge=0, le=LARGEST_AMOUNT)
 
 
@@ -159,11 +172,13 @@ class Promotions(pa.DataFrameModel):
 
 
 class InventoryLevels(pa.DataFrameModel):
-    """One row a product and day: units on hand at its end."""
+    """One row a product, day and location: units on hand at its end; negative where more was sold than there was."""
 
     product_id: str = _text(required=True)
     date: pa.DateTime = _happened()
-    on_hand_units: float = _number(required=True, ge=0, le=LARGEST_QUANTITY)
+    on_hand_units: float = _number(required=True, ge=-LARGEST_QUANTITY, le=LARGEST_QUANTITY)
+    location: str = _text()
+    is_selling: str = _text(isin=["yes", "no"])
 
 
 class Sessions(pa.DataFrameModel):
@@ -232,7 +247,7 @@ ENTITIES: dict[str, Entity] = {
         Entity("sellers", Sellers, ("seller_id",), "sellers"),
         Entity("prices", Prices, ("product_id", "channel", "valid_from_date"), "prices"),
         Entity("promotions", Promotions, ("promotion_id", "product_id", "channel"), "promotions"),
-        Entity("inventory_levels", InventoryLevels, ("product_id", "date"), "inventory_levels"),
+        Entity("inventory_levels", InventoryLevels, ("product_id", "date", "location"), "inventory_levels"),
         Entity("sessions", Sessions, ("session_id", "event_number"), "sessions"),
         Entity("ad_spend", AdSpend, ("date", "ad_channel", "campaign"), "ad_spend"),
         Entity("calendar", Calendar, ("date", "event_name", "channel"), "calendar_events"),
@@ -254,12 +269,16 @@ DAYS = {
 """The column that says which day a row is about, of the entities that have one."""
 
 
+ADDED_UP = ("daily_sales", "ad_spend")
+"""Entities whose rows of one key in one file are added up; their silver rows say in `source_rows` of how many."""
+
+
 @cache
 def silver_types(entity: str) -> dict[str, str]:
     """Return the silver SQL type of each of an entity's columns, in order.
 
     >>> silver_types("inventory_levels")
-    {'product_id': 'VARCHAR', 'date': 'DATE', 'on_hand_units': 'DOUBLE'}
+    {'product_id': 'VARCHAR', 'date': 'DATE', 'on_hand_units': 'DOUBLE', 'location': 'VARCHAR', 'is_selling': 'VARCHAR'}
     """
     return sql_types(ENTITIES[entity].contract)
 
@@ -273,117 +292,15 @@ def bronze_types(entity: str) -> dict[str, str]:
     return {**BRONZE_COLUMNS, **dict.fromkeys(silver_types(entity), "VARCHAR")}
 
 
-def bronze_ddl(entity: str) -> str:
-    """Return the statement that makes an entity's bronze table where it is not there yet."""
-    return _ddl(f"bronze.{entity}", bronze_types(entity))
-
-
-class LandedFiles(pa.DataFrameModel):
-    """One row a landed file and feed."""
-
-    source: str = pa.Field()
-    feed: str = pa.Field()
-    path: str = pa.Field(description="Relative to the source's folder, as found.")
-    file_sha256: str = pa.Field(str_length=64)
-    bytes: int = pa.Field(ge=0)
-    lines: pd.Int64Dtype = pa.Field(
-        nullable=True, ge=0, description="Lines that hold anything, counted without the reader; null until loaded."
-    )
-    rows: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Rows in bronze; null until loaded.")
-    landed_at: pa.DateTime = pa.Field(description="UTC; fixed for ever.")
-    delivered_at: pa.DateTime = pa.Field(
-        description="UTC; decides which of two files is the later one: what the file says, see `delivered_by`."
-    )
-    delivered_by: str = pa.Field(
-        isin=DELIVERED_BY, description="Where `delivered_at` comes from: a date in the name, or the file's own time."
-    )
-    state: str = pa.Field(isin=FILE_STATES)
-    note: str = pa.Field(
-        nullable=True, description="Why it is set aside or replaced, or what was odd about reading it."
-    )
-
-
-class Quarantine(pa.DataFrameModel):
-    """One row a bronze row that breaks its contract."""
-
-    source: str = pa.Field()
-    entity: str = pa.Field(isin=list(ENTITIES))
-    file_sha256: str = pa.Field(str_length=64)
-    row_number: int = pa.Field(ge=1)
-    reasons: str = pa.Field(description="Each names column, value and rule; joined by '; '.")
-    raw: str = pa.Field(description="The row as JSON.")
-    quarantined_at: pa.DateTime = pa.Field()
-
-
-class WithdrawnRows(pa.DataFrameModel):
-    """One row a bronze row that the newest version of its file no longer holds."""
-
-    source: str = pa.Field()
-    entity: str = pa.Field(isin=list(ENTITIES))
-    file_sha256: str = pa.Field(str_length=64)
-    row_number: int = pa.Field(ge=1)
-    withdrawn_by_sha256: str = pa.Field(str_length=64, description="The newest version of the file.")
-    reason: str = pa.Field()
-    withdrawn_at: pa.DateTime = pa.Field(description="UTC.")
-
-
-class Reconciliation(pa.DataFrameModel):
-    """One row an entity and file: each of its rows is in silver, in quarantine or a duplicate."""
-
-    source: str = pa.Field()
-    entity: str = pa.Field(isin=list(ENTITIES))
-    file_sha256: str = pa.Field(str_length=64)
-    rows_in: int = pa.Field(ge=0)
-    rows_silver: int = pa.Field(ge=0)
-    rows_quarantined: int = pa.Field(ge=0)
-    rows_duplicate: int = pa.Field(ge=0)
-    rows_withdrawn: int = pa.Field(ge=0)
-    is_balanced: bool = pa.Field()
-
-
-class Loads(pa.DataFrameModel):
-    """One row a landed file and entity: by which mapping it was loaded and by which contract judged."""
-
-    source: str = pa.Field()
-    feed: str = pa.Field()
-    entity: str = pa.Field(isin=list(ENTITIES))
-    file_sha256: str = pa.Field(str_length=64)
-    lines: pd.Int64Dtype = pa.Field(nullable=True, ge=0, description="Of the file, as in `ops.landed_files`.")
-    rows: int = pa.Field(ge=0)
-    mapping_hash: str = pa.Field()
-    delivered_at: pa.DateTime = pa.Field(description="Of the file, as in `ops.landed_files`.")
-    loaded_at: pa.DateTime = pa.Field()
-    contract_hash: str = pa.Field(nullable=True, description="Null until judged.")
-    rows_quarantined: pd.Int64Dtype = pa.Field(nullable=True)
-    note: str = pa.Field(nullable=True, description="What was odd about reading the file.")
-    reason: str = pa.Field(nullable=True, description="Why the file is set aside; null where it was loaded.")
-
-
-class PublicHolidays(pa.DataFrameModel):
-    """One row a day and public holiday of the shop's country."""
-
-    date: pa.DateTime = pa.Field()
-    holiday_name: str = pa.Field()
-    country: str = pa.Field()
-
-
-OPS_TABLES: dict[str, type[pa.DataFrameModel]] = {
-    "ops.landed_files": LandedFiles,
-    "ops.loads": Loads,
-    "ops.quarantine": Quarantine,
-    "ops.withdrawn_rows": WithdrawnRows,
-}
-"""Tables of this room that exist before anything is loaded, besides bronze."""
-
-
-def table_ddl(table: str) -> str:
-    """Return the statement that makes one of `OPS_TABLES` where it is not there yet."""
-    return _ddl(table, sql_types(OPS_TABLES[table]))
-
-
-def _ddl(table: str, types: dict[str, str]) -> str:
+def ddl(table: str, types: dict[str, str]) -> str:
+    """Return the statement that makes a table of these columns where it is not there yet."""
     columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
     return f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
+
+
+def bronze_ddl(entity: str) -> str:
+    """Return the statement that makes an entity's bronze table where it is not there yet."""
+    return ddl(f"bronze.{entity}", bronze_types(entity))
 
 
 _RULES = {

@@ -19,11 +19,13 @@ from storecast.ingestion.contracts import (
     ENTITIES,
     IS_QUANTITY,
     NOT_AFTER_LANDING,
+    UNLESS_CANCELLED,
     Entity,
     contract_hash,
     rule_text,
     silver_types,
 )
+from storecast.ingestion.orders.rules import excuse_cancelled, orders_in_currency, with_order_currency
 from storecast.ingestion.sources.base import Source
 from storecast.ingestion.values.bounds import ALWAYS_BELIEVED, TIMES_THE_OTHERS, largest_believed
 from storecast.ingestion.values.moments import LOCAL_MOMENT, OFFSET_MOMENT
@@ -160,8 +162,9 @@ def _typed_frames(
         f"CASE WHEN {quote('typed ' + name)} IS NULL AND trim({quote(name)}) <> '' THEN '{name}' END" for name in types
     )
     reader = connection.execute(
-        f"SELECT file_sha256, row_number, landed_at, nullif(concat_ws(',', {unfit}), '') AS unfit, {cells} "
-        f"FROM (SELECT *, {casts} FROM {_standing(entity)} "
+        f"SELECT file_sha256, row_number, landed_at, order_currency, "
+        f"nullif(concat_ws(',', {unfit}), '') AS unfit, {cells} "
+        f"FROM (SELECT *, {casts} FROM {with_order_currency(_standing(entity), entity.name, source.currency)} "
         "WHERE file_sha256 IN (SELECT unnest(?)) AND (raw IS NULL OR raw NOT LIKE '[%'))",
         [files],
     ).to_arrow_reader(BATCH_ROWS)
@@ -193,7 +196,7 @@ def _broken_in(frame: pd.DataFrame, source: Source, entity: Entity, believed: Ma
     kinds = {name: KINDS.get(kind, MOMENT) for name, kind in silver_types(entity.name).items()}
     unfit = frame["unfit"].dropna().str.split(",").explode().rename("column").rename_axis("index").reset_index()
     unfit["rule"] = "is not " + unfit["column"].map(kinds)
-    rules = rules_of(entity, source, frame["landed_at"], frame["file_sha256"].map(believed))
+    rules = rules_of(entity, source, frame, frame["file_sha256"].map(believed))
     broken = broken_rules(frame, rules)
     both = pd.concat([unfit, broken]).drop_duplicates(["index", "column"])
     places = frame.loc[both["index"].astype("int64"), ["file_sha256", "row_number"]].reset_index(drop=True)
@@ -242,12 +245,13 @@ def broken_rules(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFram
     return pd.DataFrame(columns=["index", "column", "rule"])
 
 
-def rules_of(entity: Entity, source: Source, landed_at: pd.Series, believed: pd.Series) -> pa.DataFrameSchema:
-    """Return the contract that rows keep whose files landed at these moments (by the frame's index).
+def rules_of(entity: Entity, source: Source, frame: pd.DataFrame, believed: pd.Series) -> pa.DataFrameSchema:
+    """Return the contract that a frame's rows keep.
 
-    It is the entity's own, with the three rules that need to know the load: nothing happened later than a day after its
-    file landed, no quantity is larger than its file makes believable (`believed`, likewise by index), and amounts are
-    in the source's currency.
+    It is the entity's own, with the rules that need to know more than a column: nothing happened later than a day
+    after its file landed (`landed_at`), no quantity is larger than its file makes believable (`believed`, by the
+    frame's index), amounts are in the source's currency, for all lines of an order or for none, and a cancelled line
+    needs neither quantity nor price.
     """
     schema = copy.deepcopy(entity.contract.to_schema())  # pandera hands everyone the same object
     schema.strict = False
@@ -257,11 +261,15 @@ def rules_of(entity: Entity, source: Source, landed_at: pd.Series, believed: pd.
         for check in column.checks:
             check.error = rule_text(check)
         if (column.metadata or {}).get(NOT_AFTER_LANDING):
-            column.checks = [*column.checks, _not_after_landing(landed_at)]
+            column.checks = [*column.checks, _not_after_landing(frame["landed_at"])]
         if (column.metadata or {}).get(IS_QUANTITY):
             column.checks = [*column.checks, _believable(believed)]
+        if (column.metadata or {}).get(UNLESS_CANCELLED):
+            excuse_cancelled(column, frame)
         if name == "currency":
             column.checks = [*column.checks, _in_currency(source)]
+    if "currency" in schema.columns:
+        schema.columns["order_id"].checks += orders_in_currency(frame, _currency_rule(source))
     ruled = [name for name, column in schema.columns.items() if column.checks or not column.nullable]
     return schema.select_columns(ruled)
 
@@ -311,11 +319,11 @@ def _believable(believed: pd.Series) -> pa.Check:
 
 
 def _in_currency(source: Source) -> pa.Check:
-    return pa.Check(
-        lambda currencies: currencies == source.currency,
-        name="in_currency",
-        error=(
-            f"must be {source.currency}, the currency of source {source.name}: convert the amounts before they land, "
-            "or give that currency a data folder of its own"
-        ),
+    return pa.Check(lambda currencies: currencies == source.currency, name="in_currency", error=_currency_rule(source))
+
+
+def _currency_rule(source: Source) -> str:
+    return (
+        f"must be {source.currency}, the currency of source {source.name}: convert the amounts before they land, "
+        "or give that currency a data folder of its own"
     )

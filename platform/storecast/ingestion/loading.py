@@ -14,13 +14,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from storecast.ingestion.contracts import (
-    ENTITIES,
-    OPS_TABLES,
-    bronze_ddl,
-    bronze_types,
-    table_ddl,
-)
+from storecast.ingestion.account_contracts import OPS_TABLES, table_ddl
+from storecast.ingestion.contracts import ENTITIES, bronze_ddl, bronze_types
 from storecast.ingestion.landing import LandedFile
 from storecast.ingestion.sources.base import Feed, MappingError, Source, SourceFileError
 from storecast.ingestion.staging import Load, Staging

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from storecast.ingestion.contracts import ENTITIES, Reconciliation
+from storecast.ingestion.account_contracts import Reconciliation
+from storecast.ingestion.contracts import ADDED_UP, ENTITIES
 from storecast.warehouse import Warehouse
 
 UNKNOWN_SOURCE = "not in bronze"
@@ -58,12 +59,13 @@ _OF_THE_OTHERS = """
 
 
 def _counts(entity: str) -> str:
-    """Return the counts of an entity in bronze and in silver, a row a file."""
+    """Return the counts of an entity in bronze and in silver, a row a file; a row of silver may stand for several."""
+    rows = "sum(source_rows)" if entity in ADDED_UP else "count(*)"
     return f"""
         SELECT source, '{entity}' AS entity, file_sha256,
             count(*) AS bronze, 0 AS silver, 0 AS quarantined, 0 AS duplicate, 0 AS withdrawn
         FROM bronze.{entity} GROUP BY ALL
         UNION ALL
-        SELECT NULL, '{entity}', file_sha256, 0, count(*), 0, 0, 0
+        SELECT NULL, '{entity}', file_sha256, 0, {rows}, 0, 0, 0
         FROM silver.{ENTITIES[entity].silver_table} WHERE file_sha256 IS NOT NULL GROUP BY ALL
     """

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from storecast.ingestion.contracts import ENTITIES, bronze_ddl, bronze_types
 from storecast.ingestion.landing import LandedFile
+from storecast.ingestion.orders.completing import completed
 from storecast.ingestion.reading.relations import FileCount, open_rows
 from storecast.ingestion.sources.base import MALFORMED, RAW, ROW_NUMBER, Feed, MappingError
 from storecast.ingestion.values.columns import read_values
@@ -103,9 +104,11 @@ def mapping_sql(feed: Feed, entity: str) -> str:
     An empty cell is null; a malformed row has its mark in `raw` and nothing else.
     """
     raw = f"CASE WHEN {MALFORMED} IS NULL THEN {RAW if feed.keeps_raw else 'NULL'} ELSE {MALFORMED} END"
-    identity = ["?", "?", "?", ROW_NUMBER, "CAST(? AS TIMESTAMP)", f"CAST({raw} AS VARCHAR)"]
+    identity = ["?", "?", "?", ROW_NUMBER, "CAST(? AS TIMESTAMP)", f"CAST({raw} AS VARCHAR)", "NULL"]
     cells = [
         f"CASE WHEN {MALFORMED} IS NULL THEN nullif(CAST({feed.columns.get(name, 'NULL')} AS VARCHAR), '') END"
         for name in ENTITIES[entity].columns
     ]
-    return f"SELECT {', '.join([*identity, *cells])} FROM {feed.rows}"
+    named = zip([*identity, *cells], bronze_types(entity), strict=True)
+    mapped = f"SELECT {', '.join(f'{cell} AS {quote(name)}' for cell, name in named)} FROM {feed.rows}"
+    return completed(mapped, feed, entity)

@@ -11,7 +11,8 @@ from datetime import datetime
 
 import pandas as pd
 
-from storecast.ingestion.contracts import DAYS, ENTITIES, LandedFiles, WithdrawnRows, silver_types
+from storecast.ingestion.account_contracts import LandedFiles, WithdrawnRows
+from storecast.ingestion.contracts import DAYS, ENTITIES, silver_types
 from storecast.ingestion.judging import typed
 from storecast.ingestion.landing import LandedFile
 from storecast.ingestion.sources.base import Source

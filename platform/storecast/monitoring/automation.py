@@ -74,7 +74,7 @@ def look_at_shop(
 
     Raises `LeaseError` where the warehouse is busy for longer than `patience_seconds`, the settings' own by default.
     """
-    warehouse = Warehouse(settings.warehouse_path, patience_seconds or settings.lease_timeout_seconds)
+    warehouse = Warehouse.of(settings, patience_seconds)
     judged = f.judge_runs(finished_runs(instance, now - MEMORY)) | f.judge_checks(
         newest_checks(instance, checks), pd.Timestamp(now)
     )
@@ -159,7 +159,10 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     at_work = context.instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
     lost = [run for run in at_work if GRPC_INFO_TAG in run.tags and not _answers(json.loads(run.tags[GRPC_INFO_TAG]))]
     for run in lost:
-        context.instance.report_run_failed(run, "its process is gone with the server that started it")
+        if run.status is dg.DagsterRunStatus.CANCELING:
+            context.instance.report_run_canceled(run, message="its process is gone, as a person has asked for")
+        else:
+            context.instance.report_run_failed(run, "its process is gone with the server that started it")
     return dg.SkipReason(f"{len(lost)} of {len(at_work)} runs at work were lost")
 
 

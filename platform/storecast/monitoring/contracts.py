@@ -29,9 +29,19 @@ FORECAST_BIAS = "bias"
 FORECAST_ERROR = "error"
 WEEKDAY = "weekday"
 NUMERICAL = (UNIT_PRICE, "discount_share", UNITS)
-CATEGORICAL = ("is_on_promotion", IS_IN_STOCK, "has_event", WEEKDAY)
+PRODUCT_ID = "product_id"
+HAS_EVENT = "has_event"
+OF_ROWS = (*NUMERICAL, "is_on_promotion", IS_IN_STOCK)
+"""What each row of gold.daily_demand has of its own."""
+OF_DAYS = (HAS_EVENT, WEEKDAY)
+"""What all rows of a day share: a thousand products on one holiday are one holiday."""
+CATEGORICAL = ("is_on_promotion", IS_IN_STOCK, *OF_DAYS, PRODUCT_ID)
 COMPARED = (*NUMERICAL, *CATEGORICAL)
-"""What the models are given of gold.daily_demand, and the target."""
+"""What the models are given of gold.daily_demand, the target, and which products there are."""
+IS_MISSING = " is missing"
+"""Follows a column's name in that of a column which tells whether it lacks a value."""
+STAYED, NEW, LOST, BACK = FATES = ("stayed", "new", "lost", "back")
+"""What became of a product from one window to the next: it sells in both, for the first time, no more, or again."""
 
 
 class Drift(pa.DataFrameModel):
@@ -39,10 +49,12 @@ class Drift(pa.DataFrameModel):
 
     report_date: pa.DateTime = pa.Field(description="Last day of the recent window.")
     scope: str = pa.Field(str_length={"min_value": 1}, description="'portfolio', or a product id.")
-    column_name: str = pa.Field(str_length={"min_value": 1})
-    method: str = pa.Field(description="The statistic, in Evidently's words; distances and p-values both occur.")
-    score: float
-    threshold: float
+    column_name: str = pa.Field(
+        str_length={"min_value": 1}, description="`… is missing`: the share of rows without a value."
+    )
+    method: str = pa.Field(description="The two-sample test, as Evidently's page names it.")
+    score: float = pa.Field(description="The test's p-value; a distance in reports of before December 2026.")
+    threshold: float = pa.Field(description="Highest p-value that is drift, by the number of columns.")
     is_drifted: bool
     reference_start_date: pa.DateTime
     reference_end_date: pa.DateTime
@@ -88,6 +100,7 @@ RUN_FAILURE = "run_failure"
 CHECK_FAILURE = "check_failure"
 STALE_FORECASTS = "stale_forecasts"
 FEED_STOPPED = "feed_stopped"
+DATA_GAP = "data_gap"
 QUARANTINE_RATE = "quarantine_rate"
 BIAS = "bias"
 WORSE_THAN_NAIVE = "worse_than_naive"
@@ -97,12 +110,38 @@ INCIDENT_KINDS = (
     STALE_FORECASTS,
     FEED_STOPPED,
     FILE_SET_ASIDE,
+    DATA_GAP,
     QUARANTINE_RATE,
     BIAS,
     WORSE_THAN_NAIVE,
     CHECK_FAILURE,
 )
 """What an incident can be, the most urgent first."""
+
+SURE_ERRORS = 3
+"""Standard errors by which champions have to be worse than seasonal naive for it to be no chance."""
+WORSE_SQL = f"""
+    with scores as (
+        select level, skill_over_seasonal_naive as skill, skill_error
+        from (select null::double as skill_error where false union all by name from {{table}})
+        where model = 'champion' and demand_class = 'all' and split = 'evaluation'
+    ),
+    pooled as (
+        select
+            level, avg(skill) as skill,
+            greatest(
+                sqrt(sum(skill_error * skill_error)) / count(*), coalesce(stddev_samp(skill), 0) / sqrt(count(*))
+            ) as error
+        from scores group by level having count(skill_error) = count(*)
+    )
+    select level, skill, error from pooled where skill + {SURE_ERRORS} * error < 0 order by level
+"""
+"""Levels at which champions are worse than seasonal naive beyond chance, on all evaluation origins together.
+
+The mean skill lies by `SURE_ERRORS` standard errors below 0: that of weeks within origins, or between origins where it
+is larger. Where seasonal naive itself is champion the skill is 0, and nothing is found; nor where an origin has fewer
+than two weeks, which do not tell how much is chance. `table` holds rows of `BacktestAccuracy`.
+"""
 
 WARNING = "warning"
 ERROR = "error"

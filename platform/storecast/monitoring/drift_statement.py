@@ -42,6 +42,21 @@ from storecast.monitoring.weekly_measures import (
     windows,
 )
 
+
+def _of_weeks() -> str:
+    """The contrast of each week of a window, the newest first; null before the window begins."""
+    return ", ".join(
+        f"2 * sqrt(own_{week} + 0.375) - 2 * sqrt(0.375 + greatest(least(own_{week}, peers_{week} * "
+        f"greatest(share, year_share)), peers_{week} * least(share, year_share))) as contrast_{week}"
+        for week in range(max(WINDOWS_WEEKS))
+    )
+
+
+def _every(function: str) -> str:
+    """The mildest or strongest of the contrasts of a window's weeks."""
+    return f"{function}({', '.join(f'contrast_{week}' for week in range(max(WINDOWS_WEEKS)))})"
+
+
 CONTRASTS_SQL: Final = (
     """
     windowed as materialized (
@@ -50,7 +65,7 @@ CONTRASTS_SQL: Final = (
         select
             scope, product_id, channel, kind, feature, age, {weeks} as window_weeks,
             sum(own) over recent_{weeks} as own, sum(peers) over recent_{weeks} as peers_now,
-            list_zip(list(own) over recent_{weeks}, list(peers) over recent_{weeks}) as of_week,
+            {own_weeks}, {peers_weeks},
             sum(own) over reference_{weeks} as own_before, sum(peers) over reference_{weeks} as peers_before,
             count(*) over reference_{weeks} as weeks_before,
             sum(own) over year_{weeks} / nullif(sum(peers) over year_{weeks}, 0) as year_share
@@ -64,13 +79,9 @@ CONTRASTS_SQL: Final = (
     expectations as materialized (
         select
             *, own_before / nullif(peers_before, 0) as share, peers_now * share as expected,
-            list_transform(
-                of_week,
-                lambda week: 2 * sqrt(week[1] + 0.375) - 2 * sqrt(0.375 + greatest(
-                    least(week[1], week[2] * greatest(share, year_share)), week[2] * least(share, year_share)
-                ))
-            ) as of_weeks
-        from windowed where weeks_before = {REFERENCE_WEEKS} and (own_before > 0 or kind = '{c.STOCK_OUT}')
+            {_of_weeks()}
+        from windowed
+        where weeks_before = {REFERENCE_WEEKS} and (own_before > 0 or kind = '{c.STOCK_OUT}') and expected is not null
     ),
     season_moves as (
         select
@@ -102,13 +113,13 @@ CONTRASTS_SQL: Final = (
     contrasts as materialized (
         select
             scope, product_id, channel, kind, feature, age, window_weeks, own, expected,
-            sqrt(window_weeks) * (greatest(list_min(of_weeks), 0) + least(list_max(of_weeks), 0)) as contrast,
+            sqrt(window_weeks) * (greatest({_every("least")}, 0) + least({_every("greatest")}, 0)) as contrast,
             2 * sqrt(own + 0.375)
             - 2 * sqrt(0.375 + greatest(
                 least(own, peers_now * greatest(share, year_share)), peers_now * least(share, year_share)
             )) as whole,
             case kind when '{c.STOCK_OUT}' then {STOCK_FLOOR} else 1.0 end as floor
-        from expectations where expected is not null
+        from expectations
         union all
         select
             scope, product_id, channel, '{c.SEASON}', '{c.WEEK_TIMING}', age, {TIMING_WEEKS}, own_lead,
@@ -223,12 +234,13 @@ MEASURES_SQL: Final = f"""
 CHANGES_SQL: Final = f"""
     suffixes as materialized (
         select
-            product_id, channel, date,
-            sum(units - expected) over latest / sqrt(1 + sum(expected) over latest) as units_moved,
+            product_id, channel, date, days_ago,
+            round(sum(units - expected) over latest / sqrt(1 + sum(expected) over latest), 9) as units_moved,
             sum(log_price - before) over latest / sqrt(count(log_price) over latest) as price_moved
         from (
             select
-                product_id, channel, date, days.units, ln(case when unit_price > 0 then unit_price end) as log_price,
+                product_id, channel, date, days_ago, days.units,
+                ln(case when unit_price > 0 then unit_price end) as log_price,
                 own_before / nullif(peers_before, 0)
                 * case
                     when products > {FEWEST_PEERS} then sum(peer_units) over (partition by channel, category, date)
@@ -252,8 +264,11 @@ CHANGES_SQL: Final = f"""
     ),
     changes as (
         select
-            product_id, channel, arg_max(date, units_moved) as units_rose, arg_min(date, units_moved) as units_fell,
-            arg_max(date, price_moved) as price_rose, arg_min(date, price_moved) as price_fell
+            product_id, channel,
+            arg_max(date, (units_moved, date)) filter (where units_moved is not null) as units_rose,
+            arg_min(date, (units_moved, days_ago)) filter (where units_moved is not null) as units_fell,
+            arg_max(date, (price_moved, date)) filter (where price_moved is not null) as price_rose,
+            arg_min(date, (price_moved, days_ago)) filter (where price_moved is not null) as price_fell
         from suffixes group by product_id, channel
     )
 """

@@ -13,7 +13,7 @@ from storecast.settings import Settings
 
 Query = Callable[[str, dict[str, Any]], pd.DataFrame]
 
-FEEDS = ("gold.daily_demand", "silver.inventory_levels", "silver.sessions")
+FEEDS = ("gold.daily_demand", "silver.inventory_levels", "silver.sessions", "ops.data_gaps")
 LEAST_LANDINGS = 4
 """Days with a landing from which on a feed has a rhythm that it can lose."""
 LEAST_DAYS = 28
@@ -22,6 +22,8 @@ GAP_FACTOR = 3
 """A feed has stopped once it is silent for longer than so many of its usual gaps."""
 STALE_DAYS = 3
 """Days by which forecasts may lie behind the data while a run that will mend it may be on its way."""
+REMEMBERED_DAYS = 400
+"""A gap that lies further back than a year and a season decides no forecast any more."""
 
 STALE_SQL = """
     with demand as (select product_id, min(date) as first_date from gold.daily_demand group by all),
@@ -59,7 +61,7 @@ LANDINGS_SQL = """
 
 SILENCE_SQL = """
     with activity as (
-        select 'sales in ' || channel as subject, date from gold.daily_demand where units > 0
+        select 'sales' as subject, date from gold.daily_demand where units > 0
         union select 'stock levels', date from silver.inventory_levels
         union select 'visits', occurred_at::date from silver.sessions
     ),
@@ -67,11 +69,25 @@ SILENCE_SQL = """
     recent as (select subject, date from activity, ends where date between last_date - 180 and last_date),
     gaps as (select *, date - lag(date) over (partition by subject order by date) as gap_days from recent)
     select subject, max(date) as last_date, (select last_date from ends) - max(date) as silent_days
-    from gaps group by subject
+    from gaps where subject <> 'sales' group by subject
     having count(*) >= $days and silent_days > $gap_factor * max(gap_days)
     order by all
 """
 """What other data go on without, for longer than it ever paused within half a year."""
+
+SILENT_CHANNELS_SQL = """
+    select 'sales in ' || channel as subject, first_date - interval 1 day as last_date from ops.data_gaps
+    where kind = 'not_recorded' and is_last order by all
+"""
+"""Channels that delivered nothing up to the last day, while others sold."""
+
+DATA_GAPS_SQL = """
+    select subject, message, next_step from ops.data_gaps
+    where kind in ('feed_without_files', 'name_in_other_case') or kind = 'not_recorded' and not is_last
+        and last_date > (select max(date) from gold.daily_demand) - $days::int
+    order by all
+"""
+"""What is missing within the history, and files that are not read."""
 
 QUARANTINE_SQL = """
     with files as (select distinct file_sha256, landed_at::date as date from ops.landed_files),
@@ -89,12 +105,6 @@ BIAS_SQL = """
     from gold.forecast_accuracy
     where model = 'champion' and demand_class = 'all' and level = 'total' and split = 'evaluation'
     having abs(avg(bias)) > $bias
-"""
-
-WORSE_SQL = """
-    select level as subject, avg(skill_over_seasonal_naive) as skill from gold.forecast_accuracy
-    where model = 'champion' and demand_class = 'all' and split = 'evaluation'
-    group by level having skill <= 0 order by all
 """
 
 
@@ -148,6 +158,7 @@ def judge_tables(query: Query, exists: Callable[[str], bool], limits: Limits, no
     rules: dict[str, tuple[tuple[str, ...], Callable[[Query, Limits, datetime], list[dict[str, Any]]]]] = {
         c.STALE_FORECASTS: (("gold.demand_forecasts", "ops.product_partitions", "ops.landed_files"), _stale),
         c.FEED_STOPPED: ((*FEEDS, "ops.landed_files"), _stopped),
+        c.DATA_GAP: (("ops.data_gaps", "gold.daily_demand"), _missing),
         c.QUARANTINE_RATE: (("ops.reconciliation", "ops.landed_files"), _quarantined),
         c.FILE_SET_ASIDE: (("ops.landed_files",), _set_aside),
         c.BIAS: (("gold.forecast_accuracy",), _biased),
@@ -179,6 +190,7 @@ def _age_of(row: Mapping[Any, Any]) -> str:
 
 def _stopped(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]]:  # noqa: ARG001 - one signature
     files = query(LANDINGS_SQL, {"now": now, "landings": LEAST_LANDINGS, "gap_factor": GAP_FACTOR})
+    channels = query(SILENT_CHANNELS_SQL, {})
     silent = query(SILENCE_SQL, {"now": now, "days": LEAST_DAYS, "gap_factor": GAP_FACTOR})
     return [
         _found(
@@ -187,8 +199,13 @@ def _stopped(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]
             f"nothing since {row['last_date']:%Y-%m-%d}",
             "ask whoever exports this; what comes late is loaded by itself",
         )
-        for row in [*files.to_dict("records"), *silent.to_dict("records")]
+        for row in [*files.to_dict("records"), *channels.to_dict("records"), *silent.to_dict("records")]
     ]
+
+
+def _missing(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]]:  # noqa: ARG001 - one signature
+    gaps = query(DATA_GAPS_SQL, {"days": REMEMBERED_DAYS}).to_dict("records")
+    return [_found(row["subject"], c.WARNING, row["message"], row["next_step"]) for row in gaps]
 
 
 def _quarantined(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]]:  # noqa: ARG001 - one signature
@@ -239,12 +256,12 @@ def _biased(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]]
 def _worse(query: Query, limits: Limits, now: datetime) -> list[dict[str, Any]]:  # noqa: ARG001 - one signature
     return [
         _found(
-            f"level {row['subject']}",
+            f"level {row['level']}",
             c.WARNING,
-            f"the champions' skill over seasonal naive is {row['skill']:.1%}",
+            f"the champions' skill over seasonal naive is {row['skill']:.1%} ± {row['error']:.1%}, worse beyond chance",
             "compare the models in ops.model_scores, then run the job `train`",
         )
-        for row in query(WORSE_SQL, {}).to_dict("records")
+        for row in query(c.WORSE_SQL.format(table="gold.forecast_accuracy"), {}).to_dict("records")
     ]
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from storecast.figures import new_figure
 from storecast.monitoring.contracts import DRIFT_KINDS
@@ -15,25 +16,28 @@ DRIFTED = "#c0392b"
 CALM = "#2c7fb8"
 
 
-def drift_plot(rows: pd.DataFrame) -> "Figure":
-    """Draw each column's score, the drifted ones in red, with a tick at its threshold.
+LEAST_P_VALUE = 1e-30
 
-    Both axes' words come from the rows of ops.drift: a score is a distance or a p-value, as `method` says.
-    """
+
+def drift_plot(rows: pd.DataFrame) -> "Figure":
+    """Draw how significant each column's drift is, the drifted ones in red, with a tick at its threshold."""
     figure = new_figure(7.0, 0.45 * len(rows) + 1.0)
     axes = figure.subplots()
     colours = [DRIFTED if is_drifted else CALM for is_drifted in rows["is_drifted"]]
     labels = rows["column_name"] + "\n" + rows["method"]
-    axes.barh(labels, rows["score"], color=colours)
-    axes.scatter(rows["threshold"], labels, marker="|", s=300, color="black", zorder=3, label="threshold")
+    axes.barh(labels, _significance(rows["score"]), color=colours)
+    axes.scatter(
+        _significance(rows["threshold"]), labels, marker="|", s=300, color="black", zorder=3, label="threshold"
+    )
     axes.tick_params(axis="y", labelsize="small")
-    axes.set_xlabel("drift score")
+    axes.set_xlabel("-log10 of the p-value")
     axes.legend(loc="lower right")
     axes.invert_yaxis()
     return figure
 
 
-LEAST_P_VALUE = 1e-30
+def _significance(p_values: pd.Series) -> NDArray[np.float64]:
+    return np.asarray(-np.log10(np.maximum(p_values.to_numpy(float), LEAST_P_VALUE)), np.float64)
 
 
 def product_drift_plot(rows: pd.DataFrame) -> "Figure":
@@ -42,7 +46,7 @@ def product_drift_plot(rows: pd.DataFrame) -> "Figure":
     axes = figure.subplots()
     place = rows["kind"].map(DRIFT_KINDS.index).to_numpy(float)
     jitter = np.linspace(-0.3, 0.3, len(rows)) if len(rows) else np.empty(0)
-    height = -np.log10(np.maximum(rows["p_value"].to_numpy(float), LEAST_P_VALUE))
+    height = _significance(rows["p_value"])
     for flag, colour, label in ((False, CALM, "calm, or accounted for"), (True, DRIFTED, "drifted")):
         chosen = rows["is_drifted"].to_numpy(bool) == flag
         axes.scatter((place + jitter)[chosen], height[chosen], s=8, color=colour, label=label)

@@ -14,6 +14,7 @@ from storecast.monitoring.weekly_measures import WINDOWS_WEEKS
 
 Query = Callable[[str, dict[str, Any]], pd.DataFrame]
 
+DAYS_A_GIGABYTE: Final = 3_000_000
 FORECAST_WEIGHT: Final = 4.0
 """How much more the error and bias of forecasts weigh than what goes into them."""
 
@@ -51,6 +52,11 @@ def product_drift(query: Query, report_date: date, *, reports: int = 1) -> pd.Da
     """
     measures = query(STATEMENT, {"report_date": report_date, "reports": reports})
     return judged(measures.round(MEASURED_TO))
+
+
+def memory_gb(days: int) -> float:
+    """The memory that the statement may take for so many series' days: half of what it would like, the rest on disk."""
+    return max(1.0, days / DAYS_A_GIGABYTE)
 
 
 def judged(measures: pd.DataFrame) -> pd.DataFrame:

@@ -1,8 +1,10 @@
 """How unlikely a shift is by chance, and how many of thousands may be called one: tails, weights, false discoveries."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -12,6 +14,9 @@ FALSE_ALARMS_PER_SERIES_YEAR: Final = 1 / 1_000
 """What may be spent on false alarms, over all daily looks."""
 
 HIGHEST_LEVEL: Final = 0.05
+FEWEST_EXPECTED: Final = 5
+"""Rows that a cell of a table is to expect for its chi-square to follow its distribution (Cochran 1954)."""
+DRAWN_TABLES: Final = 9_999
 DAYS_A_YEAR: Final = 365.25
 
 
@@ -71,3 +76,57 @@ def weighted_q_values(p_values: Any, weights: Any) -> FloatArray:
     found = np.empty_like(p)
     found[order] = np.minimum.accumulate(stepped[::-1])[::-1]
     return np.minimum(found, 1.0)
+
+
+def numbers_p_value(reference: pd.Series, current: pd.Series) -> float:
+    """The probability that two samples of numbers lie as far apart by chance; nulls are left out.
+
+    The smaller of two p-values, doubled: of Mann and Whitney's test, which sees that one sample lies higher, also where
+    most values are the same, and of Kolmogorov and Smirnov's, which sees any other shape. Both look at ranks alone: an
+    outlier counts as one row.
+
+    >>> calm = pd.Series([1.0, 2.0, 3.0, 4.0] * 50)
+    >>> numbers_p_value(calm, calm), numbers_p_value(calm, calm + 1) < 1e-9
+    (1.0, True)
+    """
+    first, second = (sample.dropna().to_numpy(np.float64) for sample in (reference, current))
+    if np.ptp(np.concatenate([first, second])) == 0:
+        return 1.0
+    ranks = stats.mannwhitneyu(first, second).pvalue
+    shapes = stats.ks_2samp(first, second, method="asymp").pvalue
+    return float(min(2 * min(ranks, shapes), 1.0))
+
+
+def categories_p_value(reference: pd.Series, current: pd.Series) -> float:
+    """The probability that the shares of categories in two samples differ as much by chance; nulls are left out.
+
+    Pearson's chi-square of the table of both samples, which both have chance in them. Where a cell expects few rows it
+    is Fisher's exact test for two categories, and for more the chi-square against tables drawn with the same margins.
+
+    >>> few, many = pd.Series(["a"] * 90 + ["b"] * 10), pd.Series(["a"] * 60 + ["b"] * 40)
+    >>> categories_p_value(few, few), categories_p_value(few, many) < 1e-5
+    (1.0, True)
+    """
+    counts = [sample.value_counts() for sample in (reference, current)]
+    table = pd.concat(counts, axis=1).fillna(0).to_numpy(np.int64)
+    if len(table) < 2:
+        return 1.0
+    if stats.contingency.expected_freq(table).min() >= FEWEST_EXPECTED:
+        return float(stats.chi2_contingency(table, correction=False).pvalue)
+    if len(table) == 2:
+        return float(stats.fisher_exact(table).pvalue)
+    drawn = stats.MonteCarloMethod(n_resamples=DRAWN_TABLES, rng=np.random.default_rng(0))
+    return float(stats.chi2_contingency(table, correction=False, method=drawn).pvalue)
+
+
+def common_threshold(p_values: Sequence[float], level: float = HIGHEST_LEVEL) -> float:
+    """The highest p-value that is a discovery among these: Benjamini and Hochberg's false discovery rate of `level`.
+
+    Where nothing is one, it is what the smallest would have had to be.
+
+    >>> common_threshold([0.001, 0.02, 0.9, 0.5]), common_threshold([0.2, 0.3])
+    (0.025, 0.025)
+    """
+    steps = level * np.arange(1, len(p_values) + 1) / max(len(p_values), 1)
+    passed = np.flatnonzero(np.sort(np.asarray(p_values, np.float64)) <= steps)
+    return float(steps[passed[-1] if len(passed) else 0]) if len(p_values) else level

@@ -15,6 +15,8 @@ HISTORY_WEEKS: Final = SCALE_WEEKS + max(LAST_YEAR_WEEKS) + REFERENCE_WEEKS + PE
 TIMING_WEEKS: Final = 4
 FEWEST_PEERS: Final = 5
 CHANGE_DAYS: Final = 42
+USUAL_WEEKS: Final = 8
+"""A day that was not recorded counts as the mean of its weekday in so many weeks before: it is no stop."""
 FEED_PRIOR_DAYS: Final = 0.05
 """Days that the prior weighs by which a day without any sale follows on another: at the rate of such days in all."""
 
@@ -28,11 +30,20 @@ DAYS_SQL: Final = f"""
             demand.product_id, demand.channel, coalesce(products.category, '') as category, demand.date,
             (cast($report_date as date) - demand.date) as days_ago,
             (cast($report_date as date) - demand.date) // 7 as age,
-            demand.units, demand.unit_price, demand.is_in_stock
+            case
+                when demand.is_recorded then demand.units
+                else coalesce(avg(if(demand.is_recorded, demand.units, null)) over usual, 0)
+            end as units,
+            if(demand.is_recorded, demand.units, 0) as sold_units,
+            demand.unit_price, demand.is_in_stock, demand.is_recorded
         from gold.daily_demand as demand
         left join silver.products as products using (product_id)
         where demand.date <= $report_date
             and demand.date > cast($report_date as date) - 7 * (cast($reports as integer) + {HISTORY_WEEKS})
+        window usual as (
+            partition by demand.product_id, demand.channel, isodow(demand.date) order by demand.date
+            rows between {USUAL_WEEKS} preceding and 1 preceding
+        )
     ),
     weeks as materialized (
         select
@@ -156,7 +167,9 @@ PEERS_SQL: Final = f"""
         select
             '{c.SERIES}', product_id, channel, '{c.MIX}', '{c.CHANNEL_SHARE}', age, units,
             {_spliced("moved", "joined_elsewhere")} as peers
-        from compared qualify peers is not null
+        from compared
+        where product_id in (select product_id from weeks group by product_id having count(distinct channel) > 1)
+        qualify peers is not null
         union all
         select '{c.SERIES}', product_id, channel, '{c.STOCK_OUT}', '{c.IS_IN_STOCK}', age, sold_out_days, 7.0 from weeks
         union all
@@ -179,8 +192,18 @@ def windows(template: str) -> str:
             last=weeks + REFERENCE_WEEKS - 1,
             year=weeks + SCALE_WEEKS - 1,
             series="partition by scope, product_id, channel, kind, feature order by age desc",
+            own_weeks=_each_week("own", weeks),
+            peers_weeks=_each_week("peers", weeks),
         )
         for weeks in WINDOWS_WEEKS
+    )
+
+
+def _each_week(figure: str, weeks: int) -> str:
+    """A figure of each week of a window, the newest first; null from the window's length on."""
+    return ", ".join(
+        f"lag({figure}, {week}) over recent_{weeks} as {figure}_{week}" if week < weeks else f"null as {figure}_{week}"
+        for week in range(max(WINDOWS_WEEKS))
     )
 
 
@@ -196,7 +219,7 @@ FORECASTS_SQL: Final = (
                 greatest((p95_units - p05_units) / (2 * 1.6449), sqrt(mean_units), 0.1) as deviation
             from gold.demand_forecasts
             inner join days using (product_id, channel, date)
-            where origin_date < date and is_in_stock
+            where origin_date < date and is_in_stock and is_recorded
             qualify row_number() over (partition by product_id, channel, date order by origin_date desc) = 1
         )
         group by product_id, channel, age having count(*) = 7
@@ -229,12 +252,12 @@ FEEDS_SQL: Final = f"""
         from (
             select *, lag(units) over (partition by scope, channel order by date) as before
             from (
-                select '{c.CHANNEL}' as scope, channel, date, coalesce(sum(units), 0) as units
+                select '{c.CHANNEL}' as scope, channel, date, coalesce(sum(sold_units), 0) as units
                 from (select distinct date from days) cross join (select distinct channel from days)
                 left join days using (channel, date)
                 group by channel, date
                 union all
-                select '{c.PORTFOLIO}', '{c.ALL}', date, sum(units) from days group by date
+                select '{c.PORTFOLIO}', '{c.ALL}', date, sum(sold_units) from days group by date
             )
         ) cross join (select cast($report_date as date) as last_day, count(distinct date) as dates from days)
         window feed as (partition by scope, channel order by date)

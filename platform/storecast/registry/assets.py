@@ -10,7 +10,7 @@ import pandas as pd
 from storecast.registry import contracts as c
 from storecast.registry.decisions import Decision
 from storecast.registry.rollout import Canary
-from storecast.registry.training import Training, level_metrics
+from storecast.registry.training import Training, level_metrics, parameters_of
 from storecast.settings import Settings
 from storecast.warehouse.resources import SettingsResource, WarehouseResource, table
 
@@ -121,12 +121,6 @@ def rows_of(warehouse: WarehouseResource, name: str, training_id: str) -> pd.Dat
     if name not in c.KEPT_TABLES:
         return warehouse.read(f"select * from {SOURCES[name]}")
     return warehouse.read(f"select * from {SOURCES[name]} where training_id = ?", [training_id])
-
-
-def parameters_of(shop: Settings) -> dict[str, str]:
-    """Return the settings that decide what a training gives, besides horizon and seed."""
-    names = ("source", "selection_origins", "evaluation_origins", "timezone", "currency")
-    return {name: str(getattr(shop, name)) for name in names} | {"models": ", ".join(shop.models) or "default"}
 
 
 def run_address(shop: Settings, experiment_id: str, run_id: str) -> str:

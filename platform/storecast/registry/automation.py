@@ -88,7 +88,7 @@ def look(shop: Settings) -> tuple[str | None, str]:
     """Bring the warehouse to what MLflow says; return the key of the forecasts that are due, or None and why not."""
     from storecast.registry.promotion import Registry  # noqa: PLC0415 - MLflow takes seconds to import
 
-    warehouse = Warehouse(shop.warehouse_path, PATIENCE_SECONDS)
+    warehouse = Warehouse.of(shop, PATIENCE_SECONDS)
     if not warehouse.exists(c.REGISTERED_MODELS) or not warehouse.exists(c.DEMAND_FORECASTS):
         return None, "there are no forecasts yet"
     with Registry.held(shop, now(), PATIENCE_SECONDS) as registry:
@@ -96,11 +96,25 @@ def look(shop: Settings) -> tuple[str | None, str]:
         return request_key(made_with(shop, PATIENCE_SECONDS), registry.aliases, history)
 
 
+def restore_lost_models(shop: Settings) -> tuple[bool, str | None]:
+    """Give MLflow back what it lost with its folder; return whether a champion is left, and what was done in words.
+
+    True and None where no version was registered yet: then MLflow is not asked.
+    """
+    warehouse = Warehouse(shop.warehouse_path, shop.lease_timeout_seconds)
+    if not warehouse.exists(c.REGISTERED_MODELS) or warehouse.read(c.WITH_ALIAS_SQL).empty:
+        return True, None
+    from storecast.registry.promotion import Registry  # noqa: PLC0415 - MLflow takes seconds to import
+
+    with Registry.held(shop, now()) as registry:
+        return c.CHAMPION_ALIAS in registry.aliases, registry.restored
+
+
 def behind(shop: Settings) -> str | None:
     """Say that forecasts wait for being made with other versions, None where they do not; MLflow is not asked."""
     from storecast.registry.mirror import mirrored_aliases  # noqa: PLC0415 - MLflow takes seconds to import
 
-    aliases = mirrored_aliases(Warehouse(shop.warehouse_path, PATIENCE_SECONDS))
+    aliases = mirrored_aliases(Warehouse.of(shop, PATIENCE_SECONDS))
     if are_behind(made_with(shop, PATIENCE_SECONDS), aliases):
         return "forecasts of all products are made anew first, with the versions that the aliases name"
     return None

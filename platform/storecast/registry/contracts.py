@@ -70,7 +70,11 @@ ORIGIN_DATE = "origin_date"
 
 FIRST, SETTINGS_CHANGED, ENTERED = "first", "settings_changed", "challenger"
 LOOK, CANARY, PROMOTION, ROLLBACK, SETTLED, VETO = "look", "canary", "promotion", "rollback", "settled", "veto"
-KINDS = (FIRST, SETTINGS_CHANGED, ENTERED, LOOK, CANARY, PROMOTION, ROLLBACK, SETTLED, VETO)
+RESTORED = "restored"
+"""MLflow had lost versions, and got them back from the warehouse."""
+KINDS = (FIRST, SETTINGS_CHANGED, ENTERED, LOOK, CANARY, PROMOTION, ROLLBACK, SETTLED, VETO, RESTORED)
+DECISION_TAG = "storecast.decision"
+"""The tag of a version that holds the kind of the last decision on it."""
 NEW_CHAMPION = (FIRST, SETTINGS_CHANGED, PROMOTION, ROLLBACK)
 """Decisions after which another version is champion."""
 DECIDED_AT, KIND, DECIDED_BY, APPLIED_AT, EVIDENCE = "decided_at", "kind", "decided_by", "applied_at", "evidence"

@@ -34,8 +34,8 @@ class DemandModel(PythonModel):
         """Return forecasts, one row a series and day ahead, of every series in `model_input`.
 
         `model_input` holds gold.daily_demand's rows and, with null `units`, gold.planned_drivers'; a `category` helps
-        products the training did not know, and `is_in_stock` those that were sold out. `params` may set `horizon_days`
-        and `seed`.
+        products the training did not know, and `is_in_stock` and `is_recorded` tell what sales do not say. `params` may
+        set `horizon_days` and `seed`.
         """
         chosen = params or {}
         is_history = model_input[c.UNITS].notna()

@@ -14,10 +14,12 @@ DAYS = "datetime"
 def signature(*, horizon_days: int, seed: int) -> ModelSignature:
     """Return the signature: gold.daily_demand with gold.planned_drivers below it goes in, forecasts come out.
 
-    `units` is null on the days to come. The category, silver.products', is optional, and so is `is_in_stock`, true on
-    the days to come: without it no day counts as sold out. The two parameters' defaults are those of the training.
+    `units` is null on the days to come. The category, silver.products', is optional, and so are `is_in_stock` and
+    `is_recorded`, true on the days to come: without them no day counts as sold out or as unknown. The two parameters'
+    defaults are those of the training.
     """
-    optional = [ColSpec("boolean", c.IS_IN_STOCK, required=False), ColSpec("string", c.CATEGORY, required=False)]
+    flags = [ColSpec("boolean", name, required=False) for name in (c.IS_IN_STOCK, c.IS_RECORDED)]
+    optional = [*flags, ColSpec("string", c.CATEGORY, required=False)]
     return ModelSignature(
         inputs=Schema([*columns_of(c.DailyDemand), *optional]),
         outputs=Schema([column for column in columns_of(c.DemandForecasts) if column.name != c.PARTITION_KEY]),
@@ -47,6 +49,7 @@ def input_example() -> pd.DataFrame:
         c.EVENT_NAME: ["New Year's Day", *[None] * (len(days) - 1)],
         c.UNITS: [*units, None],
         c.IS_IN_STOCK: True,
+        c.IS_RECORDED: True,
         c.CATEGORY: "unknown",
     }
     return pd.DataFrame(example)

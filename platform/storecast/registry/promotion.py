@@ -8,7 +8,7 @@ alone what is done already. The alias is the truth: what somebody moves in MLflo
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from storecast.registry.decisions import (
     repeated,
 )
 from storecast.registry.mirror import mirror, mirrored_aliases, restore
+from storecast.registry.recovery import are_models_lost, restore_models
 from storecast.registry.rollout import Canary, Known, decide
 from storecast.registry.store import ModelStore, aliases_of, move_aliases
 from storecast.settings import Settings
@@ -36,7 +37,6 @@ from storecast.warehouse.database import create_table, insert_rows
 
 PROMOTED_TAG = "storecast.promoted"
 """What versions carry that were champion before there was a gate."""
-DECISION_TAG = "storecast.decision"
 TOLD = (c.GAIN, c.BOUND, c.DECIDED_BY, c.REASON)
 TICK = pd.Timedelta(microseconds=1)
 """Two decisions of one moment are told apart by it."""
@@ -52,6 +52,8 @@ class Registry:
     store: ModelStore
     warehouse: Warehouse
     client: MlflowClient
+    restored: str | None = None
+    """What MLflow had lost and got back, in words."""
 
     @classmethod
     @contextmanager
@@ -62,8 +64,7 @@ class Registry:
         client = store.client()
         with store.lease.exclusive():
             registry = cls(store, Warehouse(settings.warehouse_path, patience), client)
-            registry.settle(now)
-            yield registry
+            yield replace(registry, restored=registry.settle(settings, now))
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -77,10 +78,14 @@ class Registry:
         day = self.warehouse.read(LAST_DAY_SQL)["day"].item()
         return None if pd.isna(day) else day
 
-    def settle(self, now: datetime) -> None:
-        """Complete what was killed on its way, and take over what somebody moved in MLflow itself."""
+    def settle(self, settings: Settings, now: datetime) -> str | None:
+        """Complete what was killed on its way, and take over what somebody moved in MLflow itself.
+
+        What MLflow lost and the warehouse holds it gets back first; that is said, None where it lost nothing.
+        """
         with self.warehouse.writing() as connection:
             create_table(connection, c.PROMOTIONS, pd.DataFrame(), sql_types(c.Promotions))
+        restored = self._restore(settings, now)
         self._complete(now)
         aliases, known = self.aliases, mirrored_aliases(self.warehouse)
         moved = moved_by_hand(known, aliases, self.last_day())
@@ -89,6 +94,16 @@ class Registry:
         elif aliases != known:
             with self.warehouse.writing() as connection:
                 mirror(connection, self.client)
+        return restored
+
+    def _restore(self, settings: Settings, now: datetime) -> str | None:
+        begun = self.warehouse.read(f"select 1 from {c.PROMOTIONS} where kind = ? and applied_at is null", [c.RESTORED])
+        if len(begun) or not are_models_lost(self.warehouse, self.client):
+            return None
+        decision, told = restore_models(self.store, self.client, self.warehouse, settings)
+        if decision is not None:
+            self.take(decision, now)
+        return told
 
     def take(self, decision: Decision, now: datetime) -> None:
         """Carry a decision out. Raises `ValueError`, and decides nothing, where a version's tables cannot be had."""
@@ -112,7 +127,7 @@ class Registry:
     def _tag(self, row: dict[Any, Any]) -> None:
         """Write the evidence on the version that was decided on."""
         told = {f"storecast.{name}": str(row[name]) for name in TOLD if not pd.isna(row[name])}
-        for name, value in (told | {DECISION_TAG: row[c.KIND]}).items():
+        for name, value in (told | {c.DECISION_TAG: row[c.KIND]}).items():
             self.client.set_model_version_tag(c.MODEL_NAME, row[c.CHALLENGER_VERSION], name, value)
 
 
@@ -122,7 +137,7 @@ def enter(registry: Registry, version: str, differences: Differences, now: datet
     So logging the same training again takes back no rollback, no veto and no promotion.
     """
     tags = registry.client.get_model_version(c.MODEL_NAME, version).tags
-    if tags.keys() & {PROMOTED_TAG, DECISION_TAG}:
+    if tags.keys() & {PROMOTED_TAG, c.DECISION_TAG}:
         return None
     decision = entry(registry.aliases, version, differences, registry.last_day())
     registry.take(decision, now)

@@ -8,6 +8,7 @@ from datetime import date
 import pandas as pd
 
 from storecast.registry import contracts as c
+from storecast.settings import Settings
 
 TRAINING_ID = re.compile(r"[\w.:-]{1,128}")
 ALL_CLASSES = "all"
@@ -40,6 +41,12 @@ class Training:
         missing = [name for name in (*c.KEPT_TABLES, c.MODEL_SCORES, c.ACCURACY) if name not in self.tables]
         if missing:
             raise ValueError(f"tables lacks {', '.join(missing)}: a training is registered with all of its tables")
+
+
+def parameters_of(shop: Settings) -> dict[str, str]:
+    """Return the settings that decide what a training gives, besides horizon and seed."""
+    names = ("source", "selection_origins", "evaluation_origins", "timezone", "currency")
+    return {name: str(getattr(shop, name)) for name in names} | {"models": ", ".join(shop.models) or "default"}
 
 
 def level_metrics(accuracy: pd.DataFrame) -> dict[str, float]:

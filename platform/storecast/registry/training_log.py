@@ -1,8 +1,10 @@
 """One MLflow run a training, and the version it is registered as."""
 
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import mlflow.pyfunc
@@ -74,7 +76,7 @@ def find_version(client: MlflowClient, run: Run) -> ModelVersion | None:
     return next((version for version in all_versions(client) if version.run_id == run.info.run_id), None)
 
 
-def write_run(client: MlflowClient, run: Run, training: Training, code: Path) -> None:
+def write_run(client: MlflowClient, run: Run, training: Training, code: Path = DEMAND_MODEL) -> None:
     """Write parameters, metrics, tables and model; what a killed call wrote is written over with the same."""
     run_id, moment = run.info.run_id, run.info.start_time
     metrics = level_metrics(training.tables[c.ACCURACY])
@@ -116,8 +118,10 @@ def recipe(training: Training, code: Path, parts: dict[str, Path]) -> dict[str, 
     }
 
 
-def register(client: MlflowClient, run: Run, training: Training) -> ModelVersion:
-    """Register the run's model as a new version, without moving any alias."""
+def register(
+    client: MlflowClient, run: Run, training: Training, tags: Mapping[str, str] = MappingProxyType({})
+) -> ModelVersion:
+    """Register the run's model as a new version with some more tags, without moving any alias."""
     try:
         client.create_registered_model(c.MODEL_NAME, description=DESCRIPTION)
     except MlflowException as error:
@@ -125,5 +129,5 @@ def register(client: MlflowClient, run: Run, training: Training) -> ModelVersion
             raise
     run_id = run.info.run_id
     return client.create_model_version(
-        c.MODEL_NAME, source=f"runs:/{run_id}/{MODEL_FOLDER}", run_id=run_id, tags=tags_of(training)
+        c.MODEL_NAME, source=f"runs:/{run_id}/{MODEL_FOLDER}", run_id=run_id, tags={**tags_of(training), **tags}
     )

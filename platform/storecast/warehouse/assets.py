@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
 
 from storecast.settings import Settings
-from storecast.warehouse.dbt import built_otherwise, dbt_vars, manifest_path, remember_built
+from storecast.warehouse.dbt import built_otherwise, dbt_vars, manifest_path, remember_built, run_target
 from storecast.warehouse.publishing import publish
 from storecast.warehouse.resources import OWNERS, SettingsResource, WarehouseResource
 
@@ -30,6 +30,7 @@ PUBLISHED_LAST = (
     "ops.model_costs",
     "ops.model_scores",
     "ops.paired_losses",
+    "ops.price_responses",
     "ops.product_drift",
     "ops.promotions",
     "ops.reconciliation",
@@ -83,8 +84,8 @@ def dbt_tables(settings: Settings) -> dg.AssetsDefinition:
         arguments = ["build", "--vars", json.dumps(dbt_vars(shop)), "--exclude-resource-type", "unit_test"]
         if not context.is_subset and built_otherwise(shop):
             arguments += ["--full-refresh"]
-        target = shop.dbt_dir / "run"
-        with warehouse.open().lease.exclusive():
+        target = run_target(shop)
+        with warehouse.open().lent():
             events, error = dbt_events(dbt.cli(arguments, context=context, target_path=target, raise_on_error=False))
         yield from with_row_counts(context, events, warehouse)
         if error is not None:

@@ -1,21 +1,34 @@
 """The warehouse file: every statement on it runs under a lease and on a connection of its own."""
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pandas as pd
 import pyarrow
 
-from storecast.warehouse.lease import Lease
+from storecast.settings import Settings
+from storecast.warehouse.lease import Lease, LeaseTimeoutError, Patience
 
-POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 5.0
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 1.0
 BATCH_ROWS = 1_000_000
 SCHEMAS = ("bronze", "silver", "gold", "ops")
+UNREADABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
+"""What DuckDB raises for a file that it cannot read."""
+WAY_OUT = (
+    "Restore it from a backup, or move it away: `storecast run` builds it anew from the files that have landed, "
+    "without what was published and decided before"
+)
+_HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+class DamagedFileError(RuntimeError):
+    """A database file cannot be opened: it is truncated, damaged, or not ours to read."""
 
 
 class Warehouse:
@@ -28,6 +41,11 @@ class Warehouse:
     def __init__(self, path: Path, lease_timeout_seconds: float = 900.0) -> None:
         self.path = Path(path)
         self.lease = Lease(self.path, lease_timeout_seconds)
+
+    @classmethod
+    def of(cls, settings: Settings, patience_seconds: float | None = None) -> Self:
+        """Return the data folder's warehouse; the settings say how long it is waited for, unless `patience_seconds`."""
+        return cls(settings.warehouse_path, patience_seconds or settings.lease_timeout_seconds)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -53,12 +71,26 @@ class Warehouse:
                 yield connection
                 connection.commit()
 
-    def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        return once_unlocked(lambda: duckdb.connect(str(self.path), read_only=read_only), self.lease.timeout_seconds)
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Leave the file to a program that opens it itself, such as dbt: alone, once nobody else has it open."""
+        with self.lease.exclusive():
+            if self.path.exists():
+                self._connected(read_only=False).close()
+            yield
 
-    def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
-        """Return the rows of a query."""
+    def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        return once_unlocked(
+            lambda: open_file(self.path, read_only=read_only, way_out=WAY_OUT), self.lease.timeout_seconds
+        )
+
+    def read(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), memory_gb: float | None = None
+    ) -> pd.DataFrame:
+        """Return the rows of a query; what takes more than `memory_gb` lies on disk meanwhile."""
         with self.reading() as connection:
+            if memory_gb is not None:
+                connection.execute(f"set memory_limit = '{memory_gb:.3f}GB'")
             return connection.execute(sql, parameters).df()
 
     def read_encoded(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
@@ -186,17 +218,60 @@ def _quoted(table: str) -> str:
     return f"{quote(schema)}.{quote(name)}"
 
 
-def once_unlocked[Result](attempt: Callable[[], Result], timeout_seconds: float) -> Result:
-    """Return an attempt's result; try again while a process that outlived its lease has the file open.
+def open_file(path: Path, *, read_only: bool, way_out: str) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file.
 
-    Such a process is a dbt whose parent was killed. Raises DuckDB's own error once the time is over.
+    Raises `DamagedFileError` with the way out where it cannot be read, and DuckDB's own error where it is locked.
     """
-    deadline, wait = time.monotonic() + timeout_seconds, POLL_SECONDS
+    try:
+        return duckdb.connect(str(path), read_only=read_only)
+    except UNREADABLE as error:
+        if _is_locked(error):
+            raise
+        said = str(error).splitlines()[0]
+        message = f"{path} cannot be opened: {said}. {way_out}"
+        raise DamagedFileError(message) from error
+
+
+def once_unlocked[Result](attempt: Callable[[], Result], timeout_seconds: float) -> Result:
+    """Return an attempt's result; try again while another program, which knows no lease, has the file open.
+
+    That is somebody's DuckDB client, or a dbt whose parent was killed. Who it is, is said every ten seconds. Raises
+    `LeaseTimeoutError` that names the program once the time is over.
+    """
+    patience, wait = Patience(timeout_seconds), POLL_SECONDS
     while True:
         try:
             return attempt()
         except duckdb.IOException as error:
-            if "lock" not in str(error) or time.monotonic() > deadline:
+            if not _is_locked(error):
                 raise
-            time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
-            wait = min(2 * wait, LONGEST_POLL_SECONDS)
+            told = str(error)
+        if patience.is_over:
+            message = (
+                f"waited {timeout_seconds:g} s for {_locked_file(told)}: {_program(told)} has it open. Close it there; "
+                "who only reads opens published/storecast.duckdb instead, which is never refused and blocks nobody"
+            )
+            raise LeaseTimeoutError(message)
+        patience.say(f"{_locked_file(told)}, which {_program(told)} has open")
+        time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+        wait = min(2 * wait, LONGEST_POLL_SECONDS)
+
+
+def _is_locked(error: duckdb.Error) -> bool:
+    return "Could not set lock on file" in str(error)
+
+
+def _locked_file(told: str) -> str:
+    """Return the file that DuckDB names first in its message."""
+    return told.partition('"')[2].partition('"')[0]
+
+
+def _program(told: str) -> str:
+    """Return who has the file open, as far as DuckDB could find out.
+
+    >>> _program('Could not set lock on file "w": Conflicting lock is held in /usr/bin/duckdb (PID 7). See also …')
+    'process 7 (/usr/bin/duckdb)'
+    """
+    found = _HOLDER.search(told)
+    return f"process {found['pid']} ({found['program']})" if found else "another process"

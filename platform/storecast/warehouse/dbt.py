@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ PROJECT_DIR = (Path(__file__).parents[1] / "dbt_project").resolve()
 """In the repository a link to the folder at its root, in a wheel a part of the package."""
 PLANNED_DAYS = 90
 BUILT = "built"
+MANIFEST, PARSED = "manifest.json", "partial_parse.msgpack"
+"""What dbt leaves of a parse: the manifest for us, and its own memory of the parsed project."""
 
 
 class DbtError(RuntimeError):
@@ -43,7 +46,7 @@ def manifest_path(settings: Settings) -> Path:
     """
     variables = json.dumps(dbt_vars(settings), sort_keys=True)
     target = settings.dbt_dir / f"parsed-{_fingerprint(variables)}"
-    manifest = target / "manifest.json"
+    manifest = target / MANIFEST
     if not manifest.exists():
         _parse(settings, variables, target)
     return manifest
@@ -70,7 +73,18 @@ def _parse(settings: Settings, variables: str, target: Path) -> None:
         message = f"dbt could not parse {PROJECT_DIR}:\n{done.stdout}{done.stderr}"
         raise DbtError(message)
     target.mkdir(parents=True, exist_ok=True)
-    (building / "manifest.json").replace(target / "manifest.json")
+    for name in (PARSED, MANIFEST):  # the manifest last: where it is, the other is too
+        (building / name).replace(target / name)
+
+
+def run_target(settings: Settings) -> Path:
+    """Return the folder in which dbt runs, with what it parsed already, so that it need not parse again."""
+    target = settings.dbt_dir / "run"
+    parsed = manifest_path(settings).with_name(PARSED)
+    if parsed.exists():  # a folder of an older version has none
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(parsed, target / PARSED)
+    return target
 
 
 def project_files() -> list[Path]:

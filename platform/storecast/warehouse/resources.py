@@ -21,6 +21,7 @@ from storecast.settings import Settings
 from storecast.warehouse.contracts import sql_types
 from storecast.warehouse.database import Warehouse, count_rows, create_table, delete_rows, insert_rows
 from storecast.warehouse.dbt import PROJECT_DIR, dbt_executable
+from storecast.warehouse.memory import give_back_memory
 
 COLUMN_SCHEMA = "dagster/column_schema"
 REPLACE_ON = "replace_on"
@@ -59,9 +60,11 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
         """Return the warehouse; nothing is opened until it is asked something."""
         return Warehouse(Path(self.path), self.lease_timeout_seconds)
 
-    def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
-        """Return the rows of a query."""
-        return self.open().read(sql, parameters)
+    def read(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), memory_gb: float | None = None
+    ) -> pd.DataFrame:
+        """Return the rows of a query; what takes more than `memory_gb` lies on disk meanwhile."""
+        return self.open().read(sql, parameters, memory_gb)
 
     def read_encoded(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
         """Return the rows of a query, text as categories."""
@@ -125,6 +128,7 @@ class FrameHandler(DbTypeHandler[pd.DataFrame]):
         if slices:
             delete_rows(connection, table, slices)
         insert_rows(connection, table, obj)
+        give_back_memory()
         counted = {"dagster/row_count": count_rows(connection, table)}
         return {**counted, "dagster/partition_row_count": len(obj)} if context.has_partition_key else counted
 

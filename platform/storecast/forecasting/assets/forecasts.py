@@ -90,10 +90,7 @@ def demand_forecasts(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Units a day, and what they are made of: explained with the very models, plans and history that forecast them."""
-    shop, keys = settings.get(), list(context.partition_keys)
-    versions = versions_by_alias(warehouse.open(), FORECASTING)
-    parts = [forecast_keys(warehouse, shop, part, versions) for part in key_chunks(warehouse.open(), shop, keys)]
-    forecasts, explanations = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    forecasts, explanations = forecasts_of(warehouse, settings.get(), list(context.partition_keys))
     tell_of_forecasts(context, warehouse, forecasts)
     for name, rows in (("demand_forecasts", forecasts), ("forecast_explanations", explanations)):
         keep_partitions(warehouse, f"gold.{name}")
@@ -106,12 +103,8 @@ def demand_forecasts(
 )
 def revenue_forecasts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> pd.DataFrame:
     """Revenue a day, units at the planned price: one row an origin, product, channel and day ahead."""
-    keys = list(context.partition_keys)
     keep_partitions(warehouse, "gold.revenue_forecasts")
-    forecasts = warehouse.read(NEWEST_OF_KEYS_SQL, [keys])
-    return forecast_revenue(
-        forecasts, warehouse.read(f"select * from gold.planned_drivers where {OF_KEYS}", {"keys": keys})
-    )
+    return revenue_of(warehouse, list(context.partition_keys))
 
 
 @dg.asset(
@@ -140,6 +133,22 @@ def register_partitions(instance: dg.DagsterInstance, keys: Sequence[str]) -> No
     instance.add_dynamic_partitions(name, [key for key in keys if key not in known])
     for gone in known - set(keys):
         instance.delete_dynamic_partition(name, gone)
+
+
+def forecasts_of(
+    warehouse: WarehouseResource, shop: Settings, keys: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the forecasts of partitions and what they are made of, a chunk of the partitions at a time."""
+    versions = versions_by_alias(warehouse.open(), FORECASTING)
+    parts = [forecast_keys(warehouse, shop, part, versions) for part in key_chunks(warehouse.open(), shop, keys)]
+    forecasts, explanations = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    return forecasts, explanations
+
+
+def revenue_of(warehouse: WarehouseResource, keys: Sequence[str]) -> pd.DataFrame:
+    """Return the revenue of the newest forecasts of partitions, at planned prices."""
+    planned = warehouse.read(f"select * from gold.planned_drivers where {OF_KEYS}", {"keys": list(keys)})
+    return forecast_revenue(warehouse.read(NEWEST_OF_KEYS_SQL, [list(keys)]), planned)
 
 
 def forecast_keys(
@@ -204,7 +213,9 @@ def picture_of(
 ) -> dg.MarkdownMetadataValue:
     """Draw a series' history and its forecast."""
     history = warehouse.read(
-        "select date, units from gold.daily_demand where product_id = ? and channel = ?", [product_id, channel]
+        "select date, case when is_recorded then units end as units from gold.daily_demand "
+        "where product_id = ? and channel = ?",
+        [product_id, channel],
     )
     own = forecasts[(forecasts[c.PRODUCT_ID] == product_id) & (forecasts[c.CHANNEL] == channel)]
     figure = forecast_plot(history, own, f"{product_id} in {channel}")

@@ -24,7 +24,7 @@ from storecast.forecasting.level_forecasts import backtest_levels
 from storecast.forecasting.lost_demand import lost_demand_of
 from storecast.forecasting.panel import FloatArray, Panel
 from storecast.forecasting.panel_reading import open_panel
-from storecast.forecasting.registry import models_named
+from storecast.forecasting.registry import PRICE_RESPONSE, models_named
 from storecast.forecasting.selection import champion_backtests, champions_table, choose_champions
 from storecast.forecasting.trainings import (
     CATEGORIES_SQL,
@@ -151,29 +151,42 @@ def selection(warehouse: WarehouseResource, settings: SettingsResource) -> Itera
         yield dg.Output(levels, "level_backtests")
 
 
-@dg.asset(
-    **table("ops.fitted_models", c.FittedModels, room=ROOM, **SIDE_BY_SIDE),
+@dg.multi_asset(
+    name="global_models",
+    outs={
+        "fitted_models": dg.AssetOut(
+            **table("ops.fitted_models", c.FittedModels, room=ROOM, **SIDE_BY_SIDE),
+            description="Global models trained on all history, as text: one row a training and model.",
+        ),
+        "price_responses": dg.AssetOut(
+            **table("ops.price_responses", c.FittedModels, room=ROOM),
+            description="How units follow prices and promotions, as the newest training learned it: one row, as text.",
+        ),
+    },
     deps=[DAILY_DEMAND, PLANNED_DRIVERS, CATEGORIES, TUNED_PARAMETERS],
 )
-def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> pd.DataFrame:
-    """Global models trained on all history, as text: one row a training and model."""
+def fitted_models(warehouse: WarehouseResource, settings: SettingsResource) -> Iterator[dg.Output[pd.DataFrame]]:
+    """Train the global models that compete, and the one that `storecast what-if` asks, on all history."""
     shop = settings.get()
     training_id, snapshot_hash = training_of(warehouse.open(), shop)
     with open_panel(warehouse.open(), shop) as panel:
-        return train_global_models(
+        trained = train_global_models(
             panel,
-            specs_of(warehouse.open(), shop, panel),
+            (*specs_of(warehouse.open(), shop, panel), PRICE_RESPONSE),
             training_id=training_id,
             snapshot_hash=snapshot_hash,
             horizon=shop.horizon_days,
             seed=shop.seed,
             n_jobs=shop.fit_processes,
         )
+    is_response = trained[c.MODEL] == PRICE_RESPONSE.name
+    yield dg.Output(trained[~is_response], "fitted_models")
+    yield dg.Output(trained[is_response], "price_responses")
 
 
 def read_revenue(warehouse: WarehouseResource, panel: Panel) -> FloatArray:
     """Return what each series of a panel of all series took on each day, 0 before its first."""
     revenue = np.zeros(panel.units.shape)
     rows = warehouse.read("select revenue from gold.daily_demand order by product_id, channel, date")
-    revenue[~np.isnan(panel.units)] = rows[c.REVENUE]
+    revenue[panel.has_begun] = rows[c.REVENUE]
     return revenue

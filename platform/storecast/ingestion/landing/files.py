@@ -35,10 +35,10 @@ def find_files(source: Source) -> list[FoundFile]:
     Hidden files and Excel's lock files (`~$…`) are not taken. Raises `SourceFileError` where the folder or every file
     is missing, or where one is no regular file or leads out of the folder.
     """
-    folder = source.folder.resolve()
-    if not folder.is_dir():
+    if not source.folder.is_dir():
         message = f"source {source.name}: there is no folder {source.folder}"
         raise SourceFileError(message)
+    folder = source.folder.resolve()
     found = [file for feed in source.feeds for file in _files_of(feed, folder)]
     if not found:
         patterns = ", ".join(sorted({feed.pattern for feed in source.feeds}))
@@ -99,11 +99,11 @@ def _files_of(feed: Feed, folder: Path) -> list[FoundFile]:
         if path.name.startswith((".", "~$")):
             continue
         relative = path.relative_to(folder)
-        if not path.resolve().is_relative_to(folder):
-            message = f"{shown(relative)} (feed {feed.name}) is a link out of the source's folder; copy the file there"
-            raise SourceFileError(message)
         if not path.is_file():
             message = f"{shown(relative)} (feed {feed.name}) is no regular file; move it out of {feed.pattern!r}'s way"
+            raise SourceFileError(message)
+        if not path.resolve().is_relative_to(folder):
+            message = f"{shown(relative)} (feed {feed.name}) is a link out of the source's folder; copy the file there"
             raise SourceFileError(message)
         found.append(FoundFile(feed.name, path, shown(relative)))
     return found

@@ -10,11 +10,14 @@ from typing import Literal
 from zoneinfo import available_timezones
 
 from storecast.ingestion.contracts import ENTITIES, bronze_types
+from storecast.ingestion.orders.money import Money
 from storecast.ingestion.reading.csv_files import Dialect
 from storecast.ingestion.values.formats import Formats
 
 Kind = Literal["csv", "excel", "jsonl", "parquet"]
 Delivery = Literal["deltas", "snapshots", "periods"]
+
+RepeatedRows = Literal["lines", "copies"]
 
 KINDS: dict[str, Kind] = {
     ".csv": "csv",
@@ -85,6 +88,8 @@ class Feed:
     - `keeps_raw`: the mapping drops or changes something, so bronze keeps the row as JSON too.
     - `formats`: how the files write values, read by their own evidence; None: `columns` writes them canonically.
     - `largest_quantity`: quantities up to it are believed, others set aside; None: the files' other quantities decide.
+    - `money`: what the columns of prices, discounts and taxes of order lines hold.
+    - `repeated_rows`: whether rows of one file that are exactly alike each count; None goes by where they stand.
     """
 
     name: str
@@ -99,6 +104,8 @@ class Feed:
     delivery: Delivery = "deltas"
     formats: Formats | None = None
     largest_quantity: float | None = None
+    repeated_rows: RepeatedRows | None = None
+    money: Money = field(default_factory=Money)
 
     def __post_init__(self) -> None:
         """Refuse names that are not ours."""
@@ -128,6 +135,8 @@ class Feed:
             self.rows,
             self.keeps_raw,
             asdict(self.formats) if self.formats else None,
+            self.repeated_rows,
+            asdict(self.money),
             dict(joined_sha256),
             bronze_types(self.entity) if self.entity else {},
         ]
@@ -138,7 +147,8 @@ class Feed:
 class Source:
     """A shop's files: where they lie, its time zone, currency and country, and its feeds.
 
-    A moment without an offset is in `timezone`; an amount without a currency in `currency`.
+    A moment without an offset is in `timezone`; an amount without a currency in `currency`. `non_products` says which
+    products are none, such as shipping: regular expressions that the whole id matches, and what such a line is.
     """
 
     name: str
@@ -147,6 +157,7 @@ class Source:
     currency: str
     country: str
     feeds: tuple[Feed, ...]
+    non_products: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an unknown zone, and feeds of one name or that join a feed that is not there."""

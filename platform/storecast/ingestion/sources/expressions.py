@@ -3,7 +3,8 @@
 Every function takes and returns an expression of type VARCHAR (or null).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 _OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 _COMMA_NUMBER = r"\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?\s*"
@@ -45,6 +46,21 @@ def renamed(expression: str, values: Mapping[str, str]) -> str:
     """Replace the source's words by ours."""
     cases = " ".join(f"WHEN {text(theirs)} THEN {text(ours)}" for theirs, ours in values.items())
     return f"CASE {expression} {cases} ELSE {expression} END"
+
+
+def among(expression: str, values: Iterable[str]) -> str:
+    """Say yes or no: whether a text is one of the values."""
+    return f"CASE WHEN trim({expression}) IN ({', '.join(map(text, values))}) THEN 'yes' ELSE 'no' END"
+
+
+def glob_pattern(glob: str) -> str:
+    r"""Return a glob as the regular expression that a whole text matches, in whatever case.
+
+    >>> glob_pattern("GIFT-*")
+    '(?i)GIFT\\-.*'
+    """
+    signs = {"*": ".*", "?": "."}
+    return "(?i)" + "".join(signs.get(sign, re.escape(sign)) for sign in glob)
 
 
 def json_text(document: str, path: str) -> str:

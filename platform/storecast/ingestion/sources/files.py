@@ -24,6 +24,10 @@ largest_quantity = 20000        # above it a quantity is set aside; by default t
 columns = { order_id = "Nr", ordered_at = "Datum", product_id = "Artikel", quantity = "Menge", unit_price = "Preis" }
 constants = { channel = "shop" }
 values.status = { versandt = "shipped", storniert = "cancelled" }
+price_is = "line_total"         # optional: the price of all pieces, not of one
+discount = { column = "Rabatt", of = "order" }  # optional: money taken off, of a line or of a whole order
+tax = { rate = 0.19, is = "included" }          # optional, or { column = "MwSt", of = "line", is = "added" }
+repeated_rows = "copies"        # optional: whether rows of one file that are exactly alike each count
 ```
 
 In JSON lines a column is named by its path, e.g. `"$.customer.id"`; `"$.line_items[*].sku"` makes one row an item.
@@ -34,24 +38,54 @@ import codecs
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from storecast.ingestion.contracts import DAYS, ENTITIES
+from storecast.ingestion.contracts import ADDED_UP, DAYS, ENTITIES
+from storecast.ingestion.orders.money import Money, PerLine
 from storecast.ingestion.reading.csv_files import Dialect
-from storecast.ingestion.sources.base import Delivery, Feed, Format, Kind, Source
-from storecast.ingestion.sources.expressions import json_text, renamed, text
+from storecast.ingestion.sources.base import Delivery, Feed, Format, Kind, RepeatedRows, Source
+from storecast.ingestion.sources.expressions import among, glob_pattern, json_text, renamed, text
 from storecast.ingestion.values.formats import Formats, trimmed
 from storecast.ingestion.values.lists import EVERY, item_path, list_of, place_of, rows_of_items
 from storecast.warehouse.database import quote
 
 DecimalSign = Literal[".", ","]
 ThousandsSign = Literal[".", ",", "'", " "]
+NOT_OF_FILES = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
+"""Codecs of Python for other text than that of files."""
+
+
+class DiscountMapping(BaseModel):
+    """Money taken off, of a line or of a whole order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str
+    of: PerLine
+
+
+class TaxMapping(BaseModel):
+    """Tax on a line or a whole order: how much a column says, or at which rate; part of the prices or not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    column: str | None = None
+    of: PerLine = "line"
+    rate: float | None = Field(default=None, ge=0, lt=1)
+    includes: Literal["included", "added"] = Field(alias="is")
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> Self:
+        if (self.column is None) == (self.rate is None):
+            message = "tax needs a `column` or a `rate`, and not both"
+            raise ValueError(message)
+        return self
 
 
 class FeedMapping(BaseModel):
-    """One `[[feeds]]` of the file."""
+    """One `[[feeds]]` of the file; the columns of `discount` and `tax` are among its `columns`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -73,15 +107,32 @@ class FeedMapping(BaseModel):
     columns: dict[str, str]
     constants: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
+    price_is: Literal["unit", "line_total"] = "unit"
+    discount: DiscountMapping | None = None
+    tax: TaxMapping | None = None
+    repeated_rows: RepeatedRows | None = None
+    selling_locations: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _amounts_are_columns(cls, mapping: Any) -> Any:
+        amounts = {name: mapping[name] for name in ("discount", "tax") if isinstance(mapping.get(name), dict)}
+        columns = {name: amount["column"] for name, amount in amounts.items() if "column" in amount}
+        return {**mapping, "columns": {**mapping.get("columns", {}), **columns}} if columns else mapping
 
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            message = f"encoding {encoding!r} is unknown; write e.g. 'utf-8' or 'cp1252'"
-            raise ValueError(message) from error
+            "".encode(encoding)  # refuses codecs that change text into text or bytes into bytes, too
+            is_of_files = codecs.lookup(encoding).name not in NOT_OF_FILES
+        except (LookupError, ValueError):
+            is_of_files = False
+        if not is_of_files:
+            message = (
+                f"encoding {encoding!r} is unknown, or none in which files are written; write e.g. 'utf-8', 'cp1252'"
+            )
+            raise ValueError(message)
         return encoding
 
     @field_validator("files")
@@ -115,6 +166,13 @@ class FeedMapping(BaseModel):
         if missing:
             message = f"{self.entity} needs {', '.join(missing)}: map a column to it, or give a constant"
             raise ValueError(message)
+        for key, entities in _KEYS_OF.items():
+            if key in self.model_fields_set and self.entity not in entities:
+                message = f"{key} is a key of {' and '.join(entities)}, not of {self.entity}: take it out"
+                raise ValueError(message)
+        if self.selling_locations and "location" not in mapped:
+            message = f"selling_locations names {self.selling_locations}, but no column is mapped to location"
+            raise ValueError(message)
         return self
 
     def feed(self, timezone: str, currency: str) -> Feed:
@@ -125,6 +183,8 @@ class FeedMapping(BaseModel):
         for ours, theirs in self.columns.items():
             written = trimmed(_json_cell(theirs) if is_json else quote(theirs))
             expressions[ours] = renamed(written, self.values[ours]) if ours in self.values else written
+        if self.selling_locations:
+            expressions["is_selling"] = among(expressions["location"], self.selling_locations)
         return Feed(
             name=self.name or self.entity,
             entity=self.entity,
@@ -137,6 +197,18 @@ class FeedMapping(BaseModel):
             delivery=self.delivery,
             formats=self._formats(timezone, currency, is_json=is_json),
             largest_quantity=self.largest_quantity,
+            repeated_rows=self.repeated_rows,
+            money=self._money(),
+        )
+
+    def _money(self) -> Money:
+        discount, tax = self.discount, self.tax
+        return Money(
+            price_is=self.price_is,
+            discount_of=discount.of if discount else None,
+            tax_of=tax.of if tax and tax.column else None,
+            tax_is=tax.includes if tax else "included",
+            tax_rate=tax.rate if tax else None,
         )
 
     def _dialect(self) -> Dialect:
@@ -166,6 +238,14 @@ def _by_column(signs: str | Mapping[str, str] | None) -> dict[str, str]:
     return {"": signs} if isinstance(signs, str) else dict(signs or {})
 
 
+_KEYS_OF = {
+    **dict.fromkeys(("price_is", "discount", "tax"), ("order_lines",)),
+    "repeated_rows": ("order_lines", *ADDED_UP),
+    "selling_locations": ("inventory_levels",),
+}
+"""Keys of a feed that mean something for some entities only."""
+
+
 class ShopMapping(BaseModel):
     """The whole file."""
 
@@ -176,6 +256,7 @@ class ShopMapping(BaseModel):
     country: str = Field(pattern=r"^[A-Z]{2}$")
     folder: str = "."
     feeds: list[FeedMapping] = Field(min_length=1)
+    non_products: list[str] = []
 
 
 def files(config: Path) -> Source:
@@ -196,6 +277,7 @@ def files(config: Path) -> Source:
             currency=mapping.currency,
             country=mapping.country,
             feeds=tuple(feed.feed(mapping.timezone, mapping.currency) for feed in mapping.feeds),
+            non_products={glob_pattern(glob): f"called {glob} in the mapping" for glob in mapping.non_products},
         )
     except ValidationError as error:
         problems = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())

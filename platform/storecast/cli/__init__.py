@@ -1,23 +1,24 @@
-"""`storecast …`: what the Makefile and people call. Each command says one clear next step."""
+"""`storecast …`: what the Makefile and people call. Each command says one clear next step.
+
+Nothing but click is imported before a command has said its first line: what computes takes seconds to import.
+"""
 
 import getpass
 import os
-import sys
-import warnings
-from collections.abc import Callable
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from storecast import summary
-from storecast.services import ServiceError, running_services, start_services, stop_services
-from storecast.settings import Settings, load_settings, process_environment
-from storecast.shop import StageError
-from storecast.warehouse import LeaseError, Warehouse
-from storecast.warehouse.dbt import DbtError
+from storecast.cli.errors import reporting_errors
+from storecast.terminal import visible
 
-REPOSITORY = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from storecast.settings import Settings
+
+STARTED = time.monotonic()
+REPOSITORY = Path(__file__).parents[3]
 SOURCES = ["demo", "online_retail_ii", "olist", "m5", "files"]
 data_dir_option = click.option(
     "--data-dir",
@@ -34,23 +35,6 @@ def main() -> None:
     """From an online shop's raw orders to forecasts per product."""
 
 
-def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn the errors a user can mend into one message and exit code 1; a bug keeps its traceback."""
-
-    def wrapped(*arguments: Any, **options: Any) -> None:
-        warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
-        warnings.filterwarnings("ignore", category=SyntaxWarning)
-        try:
-            command(*arguments, **options)
-        except (ValueError, FileNotFoundError, LeaseError, DbtError, StageError, ServiceError) as error:
-            click.secho(f"error: {error}", fg="red", err=True)
-            sys.exit(1)
-
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    wrapped.__dict__.update(command.__dict__)
-    return wrapped
-
-
 @main.command()
 @click.option("--source", type=click.Choice(SOURCES), help="Where the orders come from (default: the demo shop).")
 @click.option("--path", "source_path", type=click.Path(path_type=Path), help="Folder of the source's files.")
@@ -60,9 +44,10 @@ def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
 @reporting_errors
 def run(**options: Any) -> None:
     """Run the main job: source files to published forecasts. Run again, it does only what is new."""
-    from storecast.run import run_main_job  # noqa: PLC0415 - Dagster takes seconds to import: only this command pays
+    _say("Looking for what is new …")
+    from storecast.run import run_main_job
 
-    run_main_job(options, report=click.echo)
+    run_main_job(options, report=_say, started=STARTED)
 
 
 @main.command()
@@ -70,7 +55,9 @@ def run(**options: Any) -> None:
 @reporting_errors
 def up(data_dir: Path | None) -> None:
     """Start Dagster's UI and daemon and MLflow's UI, and say where they are."""
-    start_services(_settings(data_dir), REPOSITORY, report=click.echo)
+    from storecast.services import start_services
+
+    start_services(_settings(data_dir), REPOSITORY, report=_say)
 
 
 @main.command()
@@ -78,7 +65,9 @@ def up(data_dir: Path | None) -> None:
 @reporting_errors
 def down(data_dir: Path | None) -> None:
     """End what `storecast up` started."""
-    stop_services(_settings(data_dir), report=click.echo)
+    from storecast.services import stop_services
+
+    stop_services(_settings(data_dir), report=_say)
 
 
 @main.command()
@@ -86,10 +75,10 @@ def down(data_dir: Path | None) -> None:
 @reporting_errors
 def status(data_dir: Path | None) -> None:
     """Say what the data folder holds and what is running."""
-    settings = _settings(data_dir)
-    for service in running_services(settings):
-        click.echo(f"running: {service.name} (process {service.pid}) {service.url or ''}")
-    click.echo(summary.of(Warehouse(settings.warehouse_path), settings))
+    from storecast.cli.status import status_lines
+
+    for line in status_lines(_settings(data_dir)):
+        _say(line)
 
 
 @main.command()
@@ -100,24 +89,22 @@ def status(data_dir: Path | None) -> None:
 @reporting_errors
 def tune(model: str, minutes: float, trials: int | None, data_dir: Path | None) -> None:
     """Choose a model's parameters by back-tests. Killed or out of time, the same command goes on where it was."""
-    from storecast.tune import tune_model  # noqa: PLC0415 - as for `run`
+    _say("Loading the models …", err=True)
+    from storecast.tune import tune_model
 
-    tune_model(_settings(data_dir), model, minutes, trials, report=click.echo)
+    tune_model(_settings(data_dir), model, minutes, trials, report=_say)
 
 
 @main.command()
 @click.option("--entity", help="Only rows of this entity, e.g. order_lines.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="So many lines at most.")
 @data_dir_option
 @reporting_errors
 def quarantine(entity: str | None, limit: int, data_dir: Path | None) -> None:
-    """List rows that broke a contract, with their reasons."""
-    rows = Warehouse(_settings(data_dir).warehouse_path).read(
-        "select entity, left(file_sha256, 8) as file, row_number, reasons from ops.quarantine "
-        "where ? is null or entity = ? order by all limit ?",
-        [entity, entity, limit],
-    )
-    click.echo(rows.to_string(index=False) if len(rows) else "no row is in quarantine")
+    """Say which rows broke a contract and why: newest first, by file and reason."""
+    from storecast.cli.quarantine import quarantine_report
+
+    _say(quarantine_report(_settings(data_dir), entity, limit))
 
 
 @main.group()
@@ -131,7 +118,7 @@ def landed() -> None:
 @reporting_errors
 def landed_list(data_dir: Path | None, *, shows_all: bool) -> None:
     """List the landed files: hash, state, delivery, feed, path, rows, and what is to be said of it."""
-    from storecast.landed_files import list_landed  # noqa: PLC0415 - as for `run`
+    from storecast.landed_files import list_landed
 
     click.echo(list_landed(_settings(data_dir), shows_all=shows_all))
 
@@ -142,7 +129,7 @@ def landed_list(data_dir: Path | None, *, shows_all: bool) -> None:
 @reporting_errors
 def landed_forget(file: str, data_dir: Path | None) -> None:
     """Let go of FILE, a path as `landed list` shows it or the first digits of a hash: its rows no longer count."""
-    from storecast.landed_files import let_go  # noqa: PLC0415 - as for `run`
+    from storecast.landed_files import let_go
 
     click.echo(let_go(_settings(data_dir), file))
 
@@ -153,7 +140,7 @@ def landed_forget(file: str, data_dir: Path | None) -> None:
 @reporting_errors
 def landed_restore(file: str, data_dir: Path | None) -> None:
     """Take back FILE that was let go of."""
-    from storecast.landed_files import take_back  # noqa: PLC0415 - as for `run`
+    from storecast.landed_files import take_back
 
     click.echo(take_back(_settings(data_dir), file))
 
@@ -169,12 +156,10 @@ def landed_restore(file: str, data_dir: Path | None) -> None:
 @reporting_errors
 def what_if(data_dir: Path | None, **change: Any) -> None:
     """Ask what a product would sell at another price, or on promotion."""
-    from storecast.forecasting.what_if import Change  # noqa: PLC0415 - models take seconds to import
-    from storecast.price_question import answer  # noqa: PLC0415
+    from storecast.forecasting.what_if import Change
+    from storecast.price_question import answer
 
-    settings = _settings(data_dir)
-    click.echo("learning how units follow prices and promotions …", err=True)
-    click.echo(answer(Warehouse(settings.warehouse_path), Change(**change), settings))
+    _say(answer(Change(**change), _settings(data_dir)))
 
 
 @main.command()
@@ -187,14 +172,16 @@ def what_if(data_dir: Path | None, **change: Any) -> None:
 @reporting_errors
 def explain(product_id: str, channel: str | None, picture: Path | None, data_dir: Path | None) -> None:
     """Say what a product's forecast is made of: level, season, price, promotion, events."""
-    from storecast.explanation_question import answer, explanations_of  # noqa: PLC0415 - as for `run`
-    from storecast.forecasting.plots import explanation_plot  # noqa: PLC0415
+    _say("Loading the models …", err=True)
+    from storecast.explanation_question import answer, explanations_of
+    from storecast.forecasting.plots import explanation_plot
+    from storecast.warehouse import Warehouse
 
     settings = _settings(data_dir)
-    explanations = explanations_of(Warehouse(settings.warehouse_path), product_id, channel, settings)
+    explanations = explanations_of(Warehouse.of(settings), product_id, channel, settings)
     if picture is not None:
         explanation_plot(explanations, f"{product_id} in {channel or 'all channels'}").savefig(picture)
-    click.echo(answer(explanations))
+    _say(answer(explanations))
 
 
 @main.command()
@@ -205,9 +192,10 @@ def explain(product_id: str, channel: str | None, picture: Path | None, data_dir
 @reporting_errors
 def promote(version: int | None, veto: bool, by: str, data_dir: Path | None) -> None:
     """Make a version champion without waiting for the gate, then forecast with it and publish."""
-    from storecast.promote import decide_on  # noqa: PLC0415 - as for `run`
+    _say("Loading the models …", err=True)
+    from storecast.promote import decide_on
 
-    decide_on(_settings(data_dir), "veto" if veto else "promote", version, by, report=click.echo)
+    decide_on(_settings(data_dir), "veto" if veto else "promote", version, by, report=_say, started=STARTED)
 
 
 @main.command()
@@ -217,12 +205,19 @@ def promote(version: int | None, veto: bool, by: str, data_dir: Path | None) -> 
 @reporting_errors
 def rollback(version: int | None, by: str, data_dir: Path | None) -> None:
     """Take a promotion back: a former version is champion again, forecasts and is published."""
-    from storecast.promote import decide_on  # noqa: PLC0415 - as for `run`
+    _say("Loading the models …", err=True)
+    from storecast.promote import decide_on
 
-    decide_on(_settings(data_dir), "rollback", version, by, report=click.echo)
+    decide_on(_settings(data_dir), "rollback", version, by, report=_say, started=STARTED)
 
 
-def _settings(data_dir: Path | None) -> Settings:
+def _say(text: str, *, err: bool = False) -> None:
+    click.echo(visible(text), err=err)
+
+
+def _settings(data_dir: Path | None) -> "Settings":
+    from storecast.settings import load_settings, process_environment
+
     settings = load_settings(data_dir=data_dir)
     os.environ.update(process_environment(settings))
     return settings
