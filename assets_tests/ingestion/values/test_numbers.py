@@ -155,6 +155,15 @@ def test_a_plain_point_in_a_file_without_a_comma_is_a_decimal_point(export) -> N
     assert export.numbers("quantity") == [1.5] * 3
 
 
+def test_a_number_that_keeps_zeros_beside_whole_ones_may_be_a_thousand_and_is_refused(export) -> None:
+    export.write([{"qty": qty} for qty in ("1.500", "2", "10")])
+    with pytest.raises(SourceFileError, match=r"that is 1\.5 or 1500"):
+        export.ingest()
+    export.write([{"qty": qty} for qty in ("1.125", "2", "10")])
+    export.ingest()
+    assert export.numbers("quantity") == [1.125, 2.0, 10.0]
+
+
 def test_one_cell_of_many_that_can_be_read_in_two_ways_is_set_aside_with_both(export) -> None:
     export.write([{"qty": "2"}] * 40 + [{"qty": "1,500"}])
     export.ingest()

@@ -39,9 +39,15 @@ _THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
 @dataclass
 class Evidence:
-    """How a column's numbers are written: cells by kind, and one example of each kind that is open to two readings."""
+    """How a column's numbers are written: cells by kind, and one example of each kind that is open to two readings.
+
+    - `whole`: cells of digits alone.
+    - `keeps_zeros`: whether a contested number ends in 0, as `1.500`.
+    """
 
     filled: int = 0
+    whole: int = 0
+    keeps_zeros: bool = False
     votes: dict[str, int] = field(default_factory=lambda: {".": 0, ",": 0})
     contested: dict[str, int] = field(default_factory=lambda: {".": 0, ",": 0})
     examples: dict[str, str] = field(default_factory=dict)
@@ -85,9 +91,11 @@ def evidence_of(shapes: Iterable[tuple[str, bool, int, str]], currency: str) -> 
             found.votes[OTHER[sign]] += cells
         elif kind.startswith("open"):
             found.contested[sign] += cells
+            found.keeps_zeros |= shape.endswith("0")
             found.examples.setdefault(sign, example)
         elif kind:
             found.votes[sign] += cells
+        found.whole += cells if shape.lstrip("+-").isdigit() else 0
     return found
 
 
@@ -102,7 +110,8 @@ def roles_of(
 
     `decimal` and `thousands` are the mapping's signs, by column or "" for all; `elsewhere` is the decimal comma where
     another column of the file has one. A key for the column decides; then the column's own numbers; then `thousands`.
-    Without any of these a point is a decimal point, unless something in mapping or file speaks for a comma.
+    Without any of these a point is a decimal point, unless something in mapping or file speaks for a comma, or `1.500`
+    stands beside `2`: who keeps zeros behind a decimal point writes `2.000`.
     """
     said = decimal.get(column) or evidence.winner
     if said:
@@ -113,7 +122,8 @@ def roles_of(
     if grouped:
         return {".": "decimal", ",": "decimal"}
     speaks_for_comma = "," in (decimal.get(""), elsewhere) or evidence.votes[","] or evidence.contested[","]
-    return {".": "unknown" if speaks_for_comma else "decimal", ",": "unknown"}
+    is_doubtful = speaks_for_comma or (evidence.whole and evidence.keeps_zeros)
+    return {".": "unknown" if is_doubtful else "decimal", ",": "unknown"}
 
 
 def refuse_unclear(
