@@ -156,7 +156,7 @@ LIVE_SCORES: Final = f"""
         horizon, from_day, units
     from pooled
 """
-"""All scores that are not final, as of now: columns as in `ForecastAccuracy`, but `VERSIONED` and the error of skills."""
+"""All scores that are not final, as of now: columns of `ForecastAccuracy` but `VERSIONED` and the error of skills."""
 
 
 def new_scores_sql() -> str:
