@@ -18,7 +18,7 @@ def random_lines(rng: random.Random, count: int) -> list[dict[str, object]]:
     """Few customers, products and prices, so that keys, mirror images and orders meet; a third without line numbers."""
     return [
         {
-            "order_id": f"{'C' if quantity < 0 else ''}{rng.randint(1, 40)}",
+            "order_id": f"{'C' if quantity < 0 else ''}{rng.randint(1, 120)}",
             "line_number": rng.choice([None, 1, 2]),
             "ordered_at": FIRST_DAY + timedelta(hours=rng.randint(0, 20 * 24)),
             "channel": "web",
@@ -38,7 +38,7 @@ def random_file(rng: random.Random, entity: str) -> list[dict[str, object]]:
     """Rows of a small domain, so that later files correct earlier ones."""
     day = (FIRST_DAY + timedelta(days=rng.randint(0, 5))).date()
     if entity == "order_lines":
-        return random_lines(rng, 120)
+        return random_lines(rng, 400)
     if entity == "orders":
         statuses = ["placed", "cancelled", "shipped"]
         return [
