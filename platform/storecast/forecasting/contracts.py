@@ -1,7 +1,6 @@
 """The tables this room reads and publishes: every column name is spelled here and nowhere else.
 
-Columns are the pandas columns of the DuckDB tables of the same name, strict: one column more or less breaks the
-contract.
+Columns are the pandas columns of the DuckDB tables of the same name, strict: one more or less breaks the contract.
 """
 
 from typing import Any, Final
