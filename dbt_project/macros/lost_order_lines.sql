@@ -9,30 +9,48 @@
         anti join {{ ref('order_lines') }} using (file_sha256, row_number)
     ),
 
-    rivals as (
+    by_key as (
+        select
+            lost_lines.file_sha256,
+            lost_lines.row_number,
+            kept.file_sha256 as kept_file_sha256,
+            kept.row_number as kept_row_number
+        from lost_lines
+        inner join {{ ref('order_lines') }} as kept using (order_line_id)
+    ),
+
+    older_states as (
+        select lost_lines.*
+        from lost_lines
+        anti join by_key using (file_sha256, row_number)
+    ),
+
+    newest_states as (
         select accepted.*
         from {{ ref('stg_order_lines') }} as accepted
         semi join {{ ref('order_lines') }} using (file_sha256, row_number)
-        semi join lost_lines using (order_id)
+        semi join older_states using (feed, order_id)
+    ),
+
+    by_order as (
+        select
+            older.file_sha256,
+            older.row_number,
+            newest.file_sha256 as kept_file_sha256,
+            newest.row_number as kept_row_number
+        from older_states as older
+        inner join newest_states as newest using (feed, order_id)
+        qualify
+            row_number() over (
+                partition by older.file_sha256, older.row_number
+                order by
+                    (older.quantity < 0) = (newest.quantity < 0) desc,
+                    older.product_id = newest.product_id desc,
+                    newest.row_number
+            ) = 1
     )
 
-    select
-        lost_lines.file_sha256,
-        lost_lines.row_number,
-        rivals.file_sha256 as kept_file_sha256,
-        rivals.row_number as kept_row_number
-    from lost_lines
-    inner join rivals
-        on
-            lost_lines.order_line_id = rivals.order_line_id
-            or (lost_lines.feed = rivals.feed and lost_lines.order_id = rivals.order_id)
-    qualify
-        row_number() over (
-            partition by lost_lines.file_sha256, lost_lines.row_number
-            order by
-                lost_lines.order_line_id = rivals.order_line_id desc,
-                (lost_lines.quantity < 0) = (rivals.quantity < 0) desc,
-                lost_lines.product_id = rivals.product_id desc,
-                rivals.row_number
-        ) = 1
+    select * from by_key
+    union all
+    select * from by_order
 {%- endmacro %}
