@@ -97,7 +97,11 @@ def materialise(settings: Settings, instance: dg.DagsterInstance, asset: dg.Asse
 
 def retrained(settings: Settings, instance: dg.DagsterInstance, keys: list[str]) -> set[tuple[str, str]]:
     """Run the job `retrain` for some keys; return the tables and partitions of which it says that it made them."""
-    resources = {"settings": SettingsResource.of(settings), "warehouse": WarehouseResource.of(settings)}
+    resources = {
+        "settings": SettingsResource.of(settings),
+        "warehouse": WarehouseResource.of(settings),
+        "io_manager": WarehouseIOManager.of(settings),  # as composed: what an op gives back goes through it
+    }
     config = {"ops": {"retrain_products": {"config": {"keys": keys}}}}
     done = retraining.retrain.execute_in_process(instance=instance, resources=resources, run_config=config)
     made = done.filter_events(lambda event: event.is_step_materialization)

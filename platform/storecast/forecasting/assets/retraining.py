@@ -117,7 +117,7 @@ class Asked(dg.Config):
     keys: list[str] = Field(min_length=1)
 
 
-@dg.op(tags={"dagster/kind/duckdb": "", "dagster/kind/sktime": ""})
+@dg.op(out=dg.Out(dg.Nothing), tags={"dagster/kind/duckdb": "", "dagster/kind/sktime": ""})
 def retrain_products(
     config: Asked, warehouse: WarehouseResource, settings: SettingsResource
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]]:
