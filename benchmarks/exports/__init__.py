@@ -32,7 +32,7 @@ from benchmarks.running_shop import REPOSITORY
 
 SEED: Final = 10
 NUMBER: Final = 500
-SHOP_SIZE: Final = 40
+SHOP_SIZE: Final = 70
 SHORT_NUMBER: Final = 72
 SHORT_SIZE: Final = 24
 PROCESSES: Final = 2
