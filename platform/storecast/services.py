@@ -307,7 +307,9 @@ def _go_on_with_stopped_runs(settings: Settings, report: Callable[[str], None]) 
         return
     for run_id in filter(partial(was_cancelled, settings), json.loads(file.read_text(encoding="utf-8"))):
         is_taken = go_on(settings.dagster_port, run_id)
-        report(f"going on with run {run_id}" if is_taken else f"run {run_id} could not be started again: see the UI")
+        report(
+            f"going on with run {run_id}" if is_taken else f"run {run_id} was not taken up again: look at it in the UI"
+        )
     file.unlink()
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 HOST = "127.0.0.1"
 ANSWER_SECONDS = 10.0
+DOING_SECONDS = 120.0
+"""What is asked to be done takes longer than a look: a run is planned anew before the answer comes."""
 
 GRAPH = (
     "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError "
@@ -54,12 +56,12 @@ def daemons_beat_since(port: int, moment: float) -> bool:
 def cancel_runs(port: int, run_ids: Sequence[str], *, at_once: bool) -> bool:
     """Ask runs to end as cancelled, or call them cancelled at once; tell whether the webserver has taken it."""
     policy = "MARK_AS_CANCELED_IMMEDIATELY" if at_once else "SAFE_TERMINATE"
-    return _graphql(port, TERMINATE, {"runs": list(run_ids), "policy": policy}) is not None
+    return _graphql(port, TERMINATE, {"runs": list(run_ids), "policy": policy}, DOING_SECONDS) is not None
 
 
 def go_on(port: int, run_id: str) -> bool:
     """Start a run again, with its tags, in a new one; tell whether the webserver has taken it."""
-    answer = _graphql(port, GO_ON, {"run": run_id})
+    answer = _graphql(port, GO_ON, {"run": run_id}, DOING_SECONDS)
     return answer is not None and answer["launchRunReexecution"]["__typename"] == "LaunchRunSuccess"
 
 
@@ -68,15 +70,19 @@ def answers(port: int, path: str) -> bool:
     return _ask(port, "GET", path) is not None
 
 
-def _graphql(port: int, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+def _graphql(
+    port: int, query: str, variables: Mapping[str, Any] | None = None, seconds: float = ANSWER_SECONDS
+) -> dict[str, Any] | None:
     """Return the data of a good answer, None where there is none yet."""
-    answer = _ask(port, "POST", "/graphql", {"query": query, "variables": variables or {}})
+    answer = _ask(port, "POST", "/graphql", {"query": query, "variables": variables or {}}, seconds)
     return None if answer is None else json.loads(answer)["data"]
 
 
-def _ask(port: int, method: str, path: str, question: Mapping[str, Any] | None = None) -> bytes | None:
+def _ask(
+    port: int, method: str, path: str, question: Mapping[str, Any] | None = None, seconds: float = ANSWER_SECONDS
+) -> bytes | None:
     """Return the body of a good answer, None where there is none yet; no proxy comes between."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
     try:
         body = None if question is None else json.dumps(question)
         connection.request(method, path, body, {"Content-Type": "application/json"})
