@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from storecast.forecasting.chunks import Part, forecast_chunk, forecasts_of
+from storecast.forecasting.chunks import Part, forecast_chunk, forecasts_of, threads_do
 from storecast.forecasting.registry import REGISTRY
 
 
@@ -46,3 +46,21 @@ def test_a_chunk_s_numbers_are_those_of_all_series_together(many):
 def test_the_costly_parts_come_first(many):
     found = forecasts_of(parts_of(many, "seasonal_naive", "auto_ets"), many, horizon=7)
     assert [part.spec.name for part, _ in found] == ["auto_ets", "seasonal_naive"]
+
+
+def test_threads_do_unless_python_has_much_to_compute_or_a_model_wants_a_process_of_its_own():
+    def part(model: str, series: int) -> Part:
+        return Part(REGISTRY[model], 400, np.arange(series))
+
+    assert threads_do([part("lightgbm", 30_000), part("auto_ets", 300)])
+    assert not threads_do([part("lightgbm", 30_000), part("auto_ets", 3_000)])
+    assert not threads_do([part("lstm", 10)])
+
+
+def test_threads_and_processes_give_the_same_numbers(many, monkeypatch):
+    parts = parts_of(many, "lightgbm", "auto_ets")
+    assert threads_do(parts)
+    by_threads = [forecast.tobytes() for _, forecast in forecasts_of(parts, many, horizon=7, n_jobs=2)]
+    monkeypatch.setattr("storecast.forecasting.chunks.WORTH_PROCESSES_MILLISECONDS", 0.0)
+    assert not threads_do(parts)
+    assert [forecast.tobytes() for _, forecast in forecasts_of(parts, many, horizon=7, n_jobs=2)] == by_threads

@@ -12,11 +12,15 @@ import numpy as np
 from storecast.forecasting.fan_out import fan_out
 from storecast.forecasting.panel import FloatArray, IntArray, Panel
 from storecast.forecasting.registry import REGISTRY, ModelSpec
+from storecast.warehouse.memory import give_back_memory
 
 COSTLY_MILLISECONDS: Final = 1.0
 """A model that takes less a series is cheaper to run here than its series are to send."""
 WORTH_SENDING_MILLISECONDS: Final = 200.0
 """What takes less is cheaper to run here than a process is to start: a product forecast alone stays in its process."""
+WORTH_PROCESSES_MILLISECONDS: Final = 10_000.0
+"""What Python itself computes for so long is shared out over processes, which take seconds to start; boosted trees are
+grown without Python's lock, and as well by threads."""
 CHUNK_MILLISECONDS: Final = 20_000.0
 """About what a chunk costs: long beside the sending, short beside what is lost when a worker dies."""
 FEWEST_SERIES: Final = 16
@@ -33,8 +37,12 @@ class Part:
     @property
     def is_costly(self) -> bool:
         """Whether it is worth sending to another process."""
-        cost = self.spec.milliseconds * len(self.rows)
-        return self.spec.milliseconds >= COSTLY_MILLISECONDS and cost >= WORTH_SENDING_MILLISECONDS
+        return self.spec.milliseconds >= COSTLY_MILLISECONDS and self.milliseconds >= WORTH_SENDING_MILLISECONDS
+
+    @property
+    def milliseconds(self) -> float:
+        """What it costs on one core."""
+        return self.spec.milliseconds * len(self.rows)
 
     def chunks(self) -> list[IntArray]:
         """The rows cut into chunks that cost about the same; a global model learns from all at once.
@@ -69,7 +77,14 @@ def forecasts_of(
         for part in costly
         for chunk in part.chunks()
     ]
-    answers = fan_out(forecast_chunk, calls, shared=(panel,), n_jobs=n_jobs, ray_address=ray_address)
+    answers = fan_out(
+        forecast_chunk,
+        calls,
+        shared=(panel,),
+        n_jobs=n_jobs,
+        ray_address=ray_address,
+        in_threads=threads_do(costly),
+    )
     done: list[FloatArray] = []
     for part, answer in zip(owners, answers, strict=True):
         done.append(answer)
@@ -80,6 +95,12 @@ def forecasts_of(
         if not part.is_costly:
             spec = part.spec
             yield part, forecast_chunk(panel, part.days, part.rows, spec.name, horizon, seed, spec.parameters)
+
+
+def threads_do(costly: Sequence[Part]) -> bool:
+    """Whether threads are as good as processes: all models may share one, and what holds Python's lock is soon done."""
+    locked = sum(part.milliseconds for part in costly if not part.spec.is_global)
+    return all(part.spec.is_thread_safe for part in costly) and locked < WORTH_PROCESSES_MILLISECONDS
 
 
 def forecast_chunk(
@@ -102,4 +123,7 @@ def forecast_chunk(
         return np.concatenate([forecast_chunk(panel, days, own, model, horizon, seed, parameters) for own in pieces])
     forecaster = REGISTRY[model].make(seed, 1, horizon).set_params(**(parameters or {}))
     used = panel if forecaster.get_tag("capability:exogenous") else panel.without_drivers()
-    return forecaster.fit_panel(used.take(rows).until(days, horizon)).predict_panel(horizon)
+    forecast = forecaster.fit_panel(used.take(rows).until(days, horizon)).predict_panel(horizon)
+    if REGISTRY[model].is_global:
+        give_back_memory()  # features of all series at many origins
+    return forecast

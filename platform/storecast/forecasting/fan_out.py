@@ -24,10 +24,12 @@ def fan_out[Result](
     shared: tuple[Any, ...] = (),
     n_jobs: int = 1,
     ray_address: str | None = None,
+    in_threads: bool = False,
 ) -> Iterator[Result]:
     """Yield `function(*shared, *arguments)` for the arguments of each call, in the order of `calls`.
 
-    Without `ray_address` they run in `n_jobs` processes of this machine. With the `host:port` of a Ray cluster of which
+    Without `ray_address` they run in `n_jobs` processes of this machine, or in threads of this one: these start at once
+    and send nothing, but only one of them at a time runs Python. With the `host:port` of a Ray cluster of which
     this machine is a node, they run on its workers: what is `shared` is sent to each node once, and a call whose worker
     died is begun anew, up to 3 times. Function, arguments and results are pickled; arrays may arrive read-only. A
     process that is connected to a Ray cluster already uses that one.
@@ -39,7 +41,8 @@ def fan_out[Result](
     [100, 1000]
     """
     if ray_address is None or not calls:
-        parallel = Parallel(n_jobs=min(n_jobs, max(len(calls), 1)), return_as="generator")
+        places = "threads" if in_threads else "processes"
+        parallel = Parallel(n_jobs=min(n_jobs, max(len(calls), 1)), return_as="generator", prefer=places)
         return iter(parallel(delayed(function)(*shared, *call) for call in calls))
     return _on_ray(function, calls, shared, _ray(ray_address), ray_address)
 

@@ -43,8 +43,9 @@ class ModelSpec:
     """A forecaster in the registry.
 
     `make(seed, n_jobs, horizon)` constructs it; it competes for series of the `classes`; `milliseconds` is what a
-    series of 400 days costs on one core. A global model is trained once over all series and stored as text, which
-    `load` reads; of a global one what `search_space` names can be tuned, and what tuning found is in `parameters`.
+    series of 400 days costs on one core. Of one that `is_thread_safe` several may be fitted in one process at a time. A
+    global model is trained once over all series and stored as text, which `load` reads; of a global one what
+    `search_space` names can be tuned, and what tuning found is in `parameters`.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ModelSpec:
     milliseconds: float = 0.01
     is_default: bool = True
     load: Callable[[str], PanelForecaster] | None = None
+    is_thread_safe: bool = False
     search_space: Mapping[str, Range] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -91,8 +93,10 @@ _SPECS: Final = (
     ModelSpec("adida", lambda *_: ADIDA(), SETTLED, 0.05, is_default=False),
     ModelSpec("imapa", lambda *_: IMAPA(), SETTLED, 0.2, is_default=False),
     ModelSpec("standard_theta", lambda *_: Theta(last_days=THETA_DAYS), REGULAR, 0.1, is_default=False),
-    ModelSpec("auto_ets", lambda _seed, n_jobs, _horizon: AutoETS(n_jobs=n_jobs), REGULAR, 9.0),
-    ModelSpec("theta", lambda *_: Theta(form="dynamic_optimized", last_days=THETA_DAYS), REGULAR, 1.0),
+    ModelSpec("auto_ets", lambda _seed, n_jobs, _horizon: AutoETS(n_jobs=n_jobs), REGULAR, 9.0, is_thread_safe=True),
+    ModelSpec(
+        "theta", lambda *_: Theta(form="dynamic_optimized", last_days=THETA_DAYS), REGULAR, 1.0, is_thread_safe=True
+    ),
     ModelSpec("auto_theta", lambda *_: Theta(form="auto", last_days=THETA_DAYS), REGULAR, 1.5, is_default=False),
     ModelSpec("auto_arima", lambda _seed, n_jobs, _horizon: AutoARIMA(n_jobs=n_jobs), REGULAR, 400.0, is_default=False),
     ModelSpec(
@@ -104,6 +108,7 @@ _SPECS: Final = (
         EVERY_CLASS,
         5.0,
         load=GlobalLightGBM.from_payload,
+        is_thread_safe=True,
         search_space={**TREES, "min_rows_a_leaf": Range(20, 500, is_log=True)},
     ),
     ModelSpec(
@@ -113,6 +118,7 @@ _SPECS: Final = (
         5.0,
         is_default=False,
         load=GlobalXGBoost.from_payload,
+        is_thread_safe=True,
         search_space={**TREES, "min_weight_a_leaf": Range(1.0, 200.0, is_log=True)},
     ),
     ModelSpec(
