@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from storecast.monitoring import contracts as c
-from storecast.monitoring.product_drift import FORECAST_WEIGHT, judged, product_drift
+from storecast.monitoring.product_drift import FORECAST_WEIGHT, judged, memory_gb, product_drift
 from storecast.monitoring.shift_statistics import false_discovery_level, weighted_q_values
 
 LAST_DAY = pd.Timestamp("2026-05-03")
@@ -204,3 +204,16 @@ def test_a_channel_without_sales_is_a_fault_told_once():
         found = drifted(connection)
     assert found[found["channel"] == "market"][["scope", "kind"]].to_numpy().tolist() == [[c.CHANNEL, c.DATA_FAULT]]
     assert set(found.loc[found["channel"] == "shop", "kind"]) <= {c.PRICE, c.STOCK_OUT}
+
+
+def test_little_memory_gives_the_same_report(tmp_path):
+    connection = shop()
+    plenty = drifted(connection)
+    connection.execute("set temp_directory = ?", [str(tmp_path)])
+    connection.execute("set memory_limit = '64MB'")
+    pd.testing.assert_frame_equal(drifted(connection), plenty)
+
+
+def test_the_memory_grows_with_the_shop_and_is_a_gigabyte_for_a_small_one():
+    assert memory_gb(10_000) == 1.0
+    assert memory_gb(30_000_000) == 10.0
