@@ -73,7 +73,13 @@ def test_files_go_through_the_graph_up_to_the_quarantine(shop, shop_settings: Se
     result = run(shop_settings, *BEFORE_DBT)
     assert result.success
     assert all(check.passed for check in result.get_asset_check_evaluations())
-    assert {check.check_name for check in result.get_asset_check_evaluations()} >= {"contract", "nothing_lost"}
+    assert {check.check_name for check in result.get_asset_check_evaluations()} == {
+        "contract",
+        "every_file_was_read",
+        "nothing_lost",
+        "one_key_has_one_value_in_a_file",
+        "master_data_say_one_thing_in_a_file",
+    }
     assert shop.reasons("sellers") == {2: "seller_id: missing, but required"}
     counts = {
         materialization.asset_key.to_user_string(): materialization.metadata["dagster/row_count"].value

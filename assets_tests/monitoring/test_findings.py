@@ -54,7 +54,8 @@ class Tables:
     @staticmethod
     def landings(days_ago) -> pd.DataFrame:
         rows = [("orders", "x", pd.Timestamp(NOW) - pd.Timedelta(days=day, hours=1)) for day in days_ago]
-        return pd.DataFrame(rows, columns=["feed", "file_sha256", "landed_at"])
+        landed = pd.DataFrame(rows, columns=["feed", "file_sha256", "landed_at"])
+        return landed.assign(path="orders.csv", state="loaded", note=None)
 
     @staticmethod
     def accuracy_of(bias: float, *skills: float, error: float = 0.01) -> pd.DataFrame:

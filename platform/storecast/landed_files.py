@@ -1,11 +1,14 @@
 """`storecast landed`: what landed from the source, and letting go of it."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from storecast.ingestion.landing import LandedFile, forget, landed_files, restore
 from storecast.ingestion.sources import resolve_source
 from storecast.settings import Settings
-from storecast.warehouse import Warehouse
+from storecast.terminal import visible
+from storecast.warehouse import Tables
+from storecast.warehouse.published import ask_newest
 
 STATES = "SELECT feed, file_sha256, state, rows, note FROM ops.landed_files"
 ALWAYS_SHOWN = {"landed", "loaded", "set aside"}
@@ -15,10 +18,7 @@ def list_landed(settings: Settings, *, shows_all: bool) -> str:
     """Return a line a landed file, newest delivery last; without `shows_all` only what counts or waits to be mended."""
     source = resolve_source(settings)
     files = landed_files(source, settings.landing_dir)
-    warehouse = Warehouse(settings.warehouse_path, settings.lease_timeout_seconds)
-    known = {}
-    if warehouse.exists("ops.landed_files"):
-        known = {(row.feed, row.file_sha256): row for row in warehouse.read(STATES).itertuples()}
+    known, _ = ask_newest(settings, _states)
     lines = []
     for file in files:
         row = known.get((file.feed, file.file_sha256))
@@ -44,24 +44,25 @@ def take_back(settings: Settings, name: str) -> str:
     return f"{_named(files)}: taken back; the next `storecast run` loads it."
 
 
+def _states(tables: Tables) -> dict[tuple[str, str], Any]:
+    if not tables.exists("ops.landed_files"):
+        return {}
+    return {(str(row.feed), str(row.file_sha256)): row for row in tables.read(STATES).itertuples()}
+
+
 def _line(file: LandedFile, state: str, row: object) -> str:
     rows = getattr(row, "rows", None)
     note = getattr(row, "note", None)
     parts = [
-        f"{file.file_sha256[:8]}  {state:<9}  {file.delivered_at:%Y-%m-%d %H:%M}  {file.feed}  {printable(file.path)}",
+        f"{file.file_sha256[:8]}  {state:<9}  {file.delivered_at:%Y-%m-%d %H:%M}  {file.feed}  {visible(file.path)}",
         *([f"{int(rows):,} rows"] if isinstance(rows, int) else []),
-        *([printable(note)] if isinstance(note, str) else []),
+        *([visible(note)] if isinstance(note, str) else []),
     ]
     return "  ".join(parts)
 
 
 def _named(files: list[LandedFile]) -> str:
-    return ", ".join(sorted({f"{printable(file.path)} ({file.file_sha256[:8]})" for file in files}))
-
-
-def printable(text: str) -> str:
-    """Return text in which nothing steers the terminal."""
-    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+    return ", ".join(sorted({f"{visible(file.path)} ({file.file_sha256[:8]})" for file in files}))
 
 
 def _now() -> datetime:

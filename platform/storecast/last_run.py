@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from storecast.ingestion.landing import file_sha256, find_files
+from storecast.ingestion.landing import file_sha256, find_files, read_log
 from storecast.ingestion.sources import resolve_source
 from storecast.settings import Settings
 from storecast.shop import fingerprint
@@ -52,15 +52,16 @@ def remember(settings: Settings, state: str) -> None:
 
 
 def state_of(settings: Settings) -> str:
-    """Return a hash of all that decides the result: source files and their mappings, settings, tuning, code."""
+    """Return a hash of all that decides the result: source files, mappings, what was let go, settings, tuning, code."""
     source = resolve_source(settings)
     hashes = KnownHashes(settings.data_dir / KNOWN_HASHES)
     files = [(file.relative, hashes.sha256(file.path)) for file in find_files(source)]
     hashes.keep()
     mappings = [(feed.name, feed.mapping_hash({})) for feed in source.feeds]
+    decisions = [(event.file_sha256, event.kind) for event in read_log(settings.landing_dir) if event.is_decision]
     warehouse = Warehouse.of(settings)
     tuned = [(TUNED, warehouse.content_hash(TUNED))] if warehouse.exists(TUNED) else []
-    return fingerprint(settings, files + mappings + tuned, code_files())
+    return fingerprint(settings, files + mappings + decisions + tuned, code_files())
 
 
 def code_files() -> list[Path]:

@@ -55,12 +55,13 @@ def of(settings: Settings) -> str:
     """Return the summary of what is published, and of what is wrong at this moment; nothing is waited for."""
     published = PublishedCopy.of(settings)
     incidents, _ = ask_newest(settings, _incidents)
+    missing, _ = ask_newest(settings, _missing)
     if not published.exists("gold.demand_forecasts"):
         nothing_yet = f"{settings.data_dir} holds no forecast yet: `storecast run` makes one."
-        return "\n".join([nothing_yet, *_missing(published), *incidents])
+        return "\n".join([nothing_yet, *missing, *incidents])
     parts = [
         _rows(published),
-        *_missing(published),
+        *missing,
         _products(published),
         *_versions(published),
         "",
@@ -118,10 +119,15 @@ def _accuracy(warehouse: Tables) -> str:
     for level in LEVELS:
         champion, naive = table.loc[(level, "champion")], table.loc[(level, "seasonal_naive")]
         lines.append(
-            f"  {level:<18}{champion.wape:>8.1%}{naive.wape:>16.1%}{1 - champion.wape / naive.wape:>8.1%}"
+            f"  {level:<18}{champion.wape:>8.1%}{naive.wape:>16.1%}{_skill(champion.wape, naive.wape):>8}"
             f"{champion.bias:>8.1%}{champion.coverage_90:>13.1%}"
         )
     return "\n".join(lines)
+
+
+def _skill(wape: float, naive_wape: float) -> str:
+    """The skill over seasonal naive as text; where that makes no error there is none to tell."""
+    return f"{1 - wape / naive_wape:.1%}" if naive_wape else "–"
 
 
 def _live(warehouse: Tables) -> list[str]:

@@ -16,7 +16,7 @@ keyed as (
         *,
         case
             when try_cast(line_number as bigint) is null then {{ surrogate_key(content + [which]) }}
-            else {{ surrogate_key(['order_id', 'cast(try_cast(line_number as bigint) as varchar)']) }}
+            else {{ surrogate_key(['channel', 'order_id', 'cast(try_cast(line_number as bigint) as varchar)']) }}
         end as order_line_id,
         {{ utc_moment('updated_at') }} as utc_updated_at
     from accepted

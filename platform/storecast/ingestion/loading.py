@@ -117,8 +117,8 @@ def load_entity(
     """Bring an entity's bronze table up to date, and return the rows loaded and the reasons of what was set aside.
 
     Files are written in groups, each one transaction: a file is wholly there or not at all. `now` (UTC) is noted as
-    `loaded_at`; `report` is told each file, or of many files each thousand. Raises `MappingError` where a feed's
-    mapping fits none of the files that its feed ever had.
+    `loaded_at`; `report` is told each file, or of many files each thousand. Raises `MappingError` where the
+    mapping fits none of the files that the entity ever had.
     """
     ensure_tables(warehouse)
     plan = plan_loads(warehouse, source, landed, entity)
@@ -152,11 +152,11 @@ def load_entity(
 
 
 def _refuse_misfits(warehouse: Warehouse, entity: str, loaded: Loaded) -> None:
-    """Raise where a mapping fits no file of its feed: it is the mapping that is wrong, not a file."""
+    """Raise where a mapping fits no file of the entity at all: it is the mapping that is wrong, not a file."""
     if not loaded.misfits:
         return
-    fit = warehouse.read("SELECT DISTINCT feed FROM ops.loads WHERE entity = ? AND reason IS NULL", [entity])["feed"]
-    if not set(loaded.misfits) <= set(fit):
+    fit = warehouse.read("SELECT 1 FROM ops.loads WHERE entity = ? AND reason IS NULL LIMIT 1", [entity])
+    if fit.empty:
         raise MappingError("\n".join(loaded.set_aside))
 
 

@@ -35,6 +35,11 @@ class Event:
     modified_at: datetime
     at: datetime
 
+    @property
+    def is_decision(self) -> bool:
+        """Whether a person decided it, rather than that it was found so."""
+        return self.kind in {"forgotten", "restored"}
+
 
 def read_log(landing_dir: Path) -> list[Event]:
     """Return the events, oldest first. Raises `SourceFileError` naming the line where one cannot be read."""
