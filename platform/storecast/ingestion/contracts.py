@@ -240,7 +240,7 @@ ENTITIES: dict[str, Entity] = {
     entity.name: entity
     for entity in (
         Entity("orders", Orders, ("order_id",), "orders"),
-        Entity("order_lines", OrderLines, ("order_id", "line_number"), "order_lines"),
+        Entity("order_lines", OrderLines, ("channel", "order_id", "line_number"), "order_lines"),
         Entity("daily_sales", DailySales, ("product_id", "channel", "date"), "daily_sales"),
         Entity("products", Products, ("product_id",), "products"),
         Entity("customers", Customers, ("customer_id",), "customers"),

@@ -43,7 +43,7 @@ def contradictions(warehouse: Warehouse, compared: Mapping[str, tuple[str, ...]]
 def unasked_copies(warehouse: Warehouse, source: Source) -> list[str]:
     """Say how many rows each file has that are taken as exact copies, of feeds that do not say whether they are.
 
-    Raises nothing where `ops.duplicates` is empty.
+    A line with a number is no question: its key says that it is a copy.
     """
     entities = ["order_lines", *ADDED_UP]
     copies = warehouse.read(
@@ -53,6 +53,8 @@ def unasked_copies(warehouse: Warehouse, source: Source) -> list[str]:
         "LEFT JOIN (SELECT feed, file_sha256, min(path) AS path FROM ops.landed_files GROUP BY ALL) AS landed "
         "USING (feed, file_sha256) "
         "WHERE file_sha256 = kept_file_sha256 AND entity IN (SELECT unnest(?)) "
+        "AND NOT (entity = 'order_lines' AND (file_sha256, row_number) IN "
+        "(SELECT file_sha256, row_number FROM bronze.order_lines WHERE trim(line_number) <> '')) "
         "GROUP BY loads.feed, duplicates.entity, file_sha256 ORDER BY ALL",
         [entities],
     )
