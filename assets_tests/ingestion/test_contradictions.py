@@ -50,9 +50,9 @@ def ingest(shop):
 def test_two_products_under_one_line_number_are_told_with_file_rows_and_what_to_do(ingest) -> None:
     lines = "1,1,2025-03-01,A,1,10,placed\n1,2,2025-03-01,A,1,10,placed\n1,1,2025-03-01,B,1,10,placed\n"
     assert contradictions(ingest(LINES, lines=LINE_HEAD + lines).warehouse, DECISIVE) == [
-        "order_lines, lines.csv: rows 1 and 3 are both channel 'web', order_id '1', line_number '1', but product_id is 'A' in the one "
-        "and 'B' in the other; map a line_number that tells the lines apart, or none, or take the wrong row out of the "
-        "file"
+        "order_lines, lines.csv: rows 1 and 3 are both channel 'web', order_id '1', line_number '1', but product_id is "
+        "'A' in the one and 'B' in the other; map a line_number that tells the lines apart, or none, or take the wrong "
+        "row out of the file"
     ]
 
 

@@ -42,6 +42,8 @@ MAPPING = "\n".join(
         feed("taxed", LINE, 'tax = { rate = 0.25, is = "included" }'),
         feed("vat", LINE, 'price_is = "line_total"\ntax = { column = "vat", of = "line", is = "included" }'),
         feed("charges", LINE),
+        feed("west", f'{LINE}, line_number = "line"'),
+        feed("east", f'{LINE}, line_number = "line"'),
         feed(
             "hours",
             'product_id = "sku", date = "at", units = "qty", unit_price = "price"',
@@ -73,6 +75,9 @@ FILES = {
     # returned by state: on the order's day, and on the day it came back
     "back-1": f"{HEAD},line,state,back\n1,2026-08-01,A,2,10,1,Shipped,\n2,2026-08-01,A,3,10,1,back,\n"
     "3,2026-08-01,A,1,10,1,back,2026-08-09\n",
+    # two channels number their orders alike
+    "west-1": f"{HEAD},line\n1,2026-08-01,A,2,10,1\n1,2026-08-01,B,3,10,2\n",
+    "east-1": f"{HEAD},line\n1,2026-08-01,A,5,10,1\n1,2026-08-02,C,7,10,2\n",
     "totals-1": f"{HEAD}\n1,2026-08-01,A,4,20.00\n1,2026-08-01,B,3,10.00\n2,2026-08-02,A,-2,-10.00\n",
     # 10.00 off an order of 30 + 30 + 30: 3.33, 3.34 and 3.33
     "discounts-1": f"{HEAD},off\n1,2026-08-01,A,3,10,10.00\n1,2026-08-01,B,1,30,\n1,2026-08-01,C,2,15,\n"
@@ -163,6 +168,11 @@ def test_each_line_of_an_older_state_is_a_duplicate_of_its_products_line_or_of_t
         ["2", "B", "A", "shipped"],
         ["3", "A", "A", "cancelled"],
     ]
+
+
+def test_orders_of_one_number_in_two_channels_are_two(shop) -> None:
+    assert sold(shop, "west") == {("A", 1): 2, ("B", 1): 3}
+    assert sold(shop, "east") == {("A", 1): 5, ("C", 2): 7}
 
 
 def test_alike_rows_count_by_where_they_stand_or_as_the_mapping_says(shop) -> None:
