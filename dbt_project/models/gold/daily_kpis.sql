@@ -9,7 +9,7 @@ days as (
 buyers as (
     select
         order_date as date,
-        count(distinct (channel, order_id)) as orders,
+        count(distinct row(channel, order_id)) as orders,
         count(distinct customer_id) as customers
     from {{ ref('order_lines') }}
     where line_type = 'sale'
