@@ -8,7 +8,10 @@ import duckdb
 import pandas as pd
 
 MOMENTS: Final = frozenset(
-    {f"{what}_at" for what in ("landed", "loaded", "published", "quarantined", "registered", "scored")}
+    {
+        f"{what}_at"
+        for what in ("landed", "delivered", "withdrawn", "loaded", "published", "quarantined", "registered", "scored")
+    }
     | {f"{what}_at" for what in ("opened", "last_seen", "resolved", "notified", "decided", "applied")}
 )
 OF_ITS_OWN: Final[Mapping[str, frozenset[str]]] = {
