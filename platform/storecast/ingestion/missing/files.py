@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from storecast.ingestion.landing.files import shown
 from storecast.ingestion.missing import contracts as c
 from storecast.ingestion.sources.base import Feed, Source
 
@@ -56,12 +57,7 @@ def _visible(paths: Iterable[Path], data_dir: Path) -> set[Path]:
 
 
 def _names(paths: Iterable[Path], folder: Path) -> list[str]:
-    return sorted(_shown(path.relative_to(folder)) for path in paths)
-
-
-def _shown(path: Path) -> str:
-    """Return a path as text that every table can hold: bytes that are no UTF-8 are written as escapes."""
-    return path.as_posix().encode(errors="backslashreplace").decode()
+    return sorted(shown(path.relative_to(folder)) for path in paths)
 
 
 def _without_files(feed: Feed, unknown: list[str]) -> dict[str, Any]:
